@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+"""Delays that grow, and the spread that keeps a crowd from marching in step: pure functions."""
+
+from __future__ import annotations
+
+import random
+
+
+def exponential(attempt: int, initial: float, factor: float, cap: float) -> float:
+    """Return the seconds to wait before try number ``attempt`` (from 0), never above ``cap``.
+
+    >>> [exponential(n, 0.1, 2.0, 1.0) for n in range(5)]
+    [0.1, 0.2, 0.4, 0.8, 1.0]
+    """
+    if factor <= 1.0:
+        return min(initial, cap)
+    # Beyond 64 doublings every cap is reached; larger powers would overflow a float.
+    return min(initial * factor ** min(attempt, 64), cap)
+
+
+def jittered(delay: float, share: float = 0.25) -> float:
+    """Return ``delay`` moved at random by up to ``share`` of itself, either way."""
+    return delay * (1 - share + 2 * share * random.random())

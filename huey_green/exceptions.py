@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""Every error that huey_green raises, each saying who should do what about it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+
+class HueyException(Exception):
+    """The base of all errors of this package: catch it to catch them all."""
+
+
+class ConfigurationError(HueyException):
+    """Something was set up wrongly; the message names the option and what it accepts."""
+
+
+class StorageUnavailable(HueyException):
+    """The storage did not answer, or answered that it cannot serve now.
+
+    The call may or may not have been carried out. The consumer waits and tries again; a
+    producer decides for itself, knowing that a second enqueue may make a second task.
+    """
+
+
+class SerializationError(HueyException):
+    """A value cannot be turned into bytes; the message names it."""
+
+
+class UnreadableMessage(HueyException):
+    """Bytes in the queue are not a message that this application can read.
+
+    The consumer puts them among the dead letters, with this error as the reason.
+    """
+
+
+class UnknownTask(UnreadableMessage):
+    """A message names a task that this application has not declared or not imported."""
+
+
+class TaskLockedException(HueyException):
+    """A lock was held by somebody else; the consumer sends ``SIGNAL_LOCKED``."""
+
+
+class CancelExecution(HueyException):
+    """Raised by a ``pre_execute`` hook, or by a task, to end this task without a failure.
+
+    ``retry`` is None to let the task's remaining retries decide when raised inside a task,
+    True to retry in any case, False never to retry.
+    """
+
+    def __init__(self, *args: Any, retry: bool | None = None) -> None:
+        super().__init__(*args)
+        self.retry = retry
+
+
+class RetryTask(HueyException):
+    """Raised inside a task to run it again, whatever retries it was declared with.
+
+    ``eta`` is the moment, ``delay`` the number of seconds to wait; without either the task
+    goes back to the queue at once. The task's remaining retries are not touched.
+    """
+
+    def __init__(
+        self,
+        msg: str | None = None,
+        *args: Any,
+        eta: datetime | None = None,
+        delay: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*(() if msg is None else (msg,)), *args, **kwargs)
+        self.eta = eta
+        self.delay = delay
+
+
+class TaskException(HueyException):
+    """Raised by a ``Result`` whose task failed.
+
+    ``metadata`` holds ``error`` (the exception's repr), ``traceback``, ``retries`` (how many
+    were left) and ``task_id``.
+    """
+
+    def __init__(self, metadata: dict[str, Any] | None = None, *args: Any) -> None:
+        super().__init__(*args)
+        self.metadata = metadata or {}
+
+    def __str__(self) -> str:
+        return str(self.metadata.get("error") or "unknown error")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.metadata, *self.args)
+
+
+class ResultTimeout(HueyException):
+    """A result was waited for and did not come within the given timeout."""
+
+
+class TaskInterrupted(BaseException):
+    """Raised inside a running task when its consumer has to stop.
+
+    Not an ``Exception``, so that ``except Exception`` in a task does not swallow it. The task
+    is given back to the queue and will run again; ``finally`` blocks run as usual.
+    """

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""The values that travel between producer, storage and consumer.
+
+They are named tuples and not dataclasses because several are made for every task: a named
+tuple costs a third of a frozen dataclass.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Message(NamedTuple):
+    """One call of a task, as it is written to the queue.
+
+    ``eta`` is in epoch seconds; ``retries`` counts the tries left after this one.
+    ``on_complete`` and ``on_error`` are the messages to enqueue next.
+    """
+
+    id: str
+    name: str
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
+    eta: float | None = None
+    retries: int = 0
+    retry_delay: float = 0
+    priority: int | float | None = None
+    on_complete: Message | None = None
+    on_error: Message | None = None
+
+
+class Delivery(NamedTuple):
+    """One handing-over of a message's bytes.
+
+    ``receipt`` proves the lease and is unique to it; None when the message was popped without
+    one. ``attempt`` says which delivery this is, from 1; ``history`` has a line for each of
+    those before that ended with a dead consumer: epoch seconds, a blank, the consumer.
+    """
+
+    body: bytes
+    receipt: str | None = None
+    attempt: int = 1
+    history: tuple[str, ...] = ()
+
+
+class Outgoing(NamedTuple):
+    """Bytes to enqueue; a higher priority is delivered first where the queue knows priorities."""
+
+    body: bytes
+    priority: float | None = None
+
+
+class Planned(NamedTuple):
+    """Bytes to put on the schedule until ``at``, in epoch seconds."""
+
+    body: bytes
+    at: float
+
+
+class DeadLetter(NamedTuple):
+    """A message that will not be delivered again by itself, and why.
+
+    ``died_at`` is in epoch seconds; ``attempts`` counts its deliveries, ``history`` the lines
+    of those that ended with a dead consumer (see ``Delivery``).
+    """
+
+    id: str
+    body: bytes
+    reason: str
+    traceback: str | None = None
+    attempts: int = 1
+    history: tuple[str, ...] = ()
+    died_at: float = 0.0
+    consumer: str = ""
+    priority: float | None = None
+
+
+class Effects(NamedTuple):
+    """What the end of a delivery leaves in the storage, applied whole or not at all."""
+
+    results: tuple[tuple[str, bytes], ...] = ()
+    enqueue: tuple[Outgoing, ...] = ()
+    schedule: tuple[Planned, ...] = ()
+    dead: DeadLetter | None = None
+
+
+#: A delivery that leaves nothing behind: the common case, and recognised by identity.
+NOTHING = Effects()
+
+
+class Settlement(NamedTuple):
+    """The end of one lease together with its effects."""
+
+    delivery: Delivery
+    effects: Effects = NOTHING
+
+
+class InFlight(NamedTuple):
+    """A message that a consumer holds now; ``lease_ends_at`` is in epoch seconds."""
+
+    consumer: str
+    receipt: str
+    body: bytes
+    lease_ends_at: float

@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: MIT
+"""Heap and dicts: for tests, immediate mode, and as the specification that can be executed."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from bisect import insort
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
+from typing import Any
+
+from huey_green import clock
+from huey_green.message import DeadLetter, Delivery, InFlight, Outgoing, Settlement
+from huey_green.storage.base import BaseStorage, Moment, epoch
+
+
+class _Ready:
+    """A message in the queue: ordered by priority, then by arrival."""
+
+    __slots__ = ("body", "history", "order", "priority")
+
+    def __init__(self, body: bytes, priority: float, order: int, history: tuple[str, ...]) -> None:
+        self.body = body
+        self.priority = priority
+        self.order = order
+        self.history = history
+
+    def __lt__(self, other: _Ready) -> bool:
+        return (-self.priority, self.order) < (-other.priority, other.order)
+
+
+class MemoryStorage(BaseStorage):
+    """Everything in this process, gone with it. Its leases survive a consumer, not the process."""
+
+    blocking = True
+    leases = True
+
+    def __init__(self, name: str = "huey", **storage_kwargs: Any) -> None:
+        super().__init__(name, **storage_kwargs)
+        self._changed = threading.Condition(threading.RLock())
+        self._order = count()
+        self._queue: list[_Ready] = []
+        self._schedule: list[tuple[float, int, bytes]] = []
+        self._data: dict[str, bytes] = {}
+        self._expiries: dict[str, float] = {}
+        self._counters: dict[str, int] = {}
+        self._revocations: set[str] = set()
+        self._held: dict[str, dict[str, _Ready]] = {}
+        self._lease_ends: dict[str, float] = {}
+        self._interrupted: set[str] = set()
+        self._dead: dict[str, DeadLetter] = {}
+        self._once: dict[str, float] = {}
+
+    def describe(self) -> str:
+        return "memory of this process"
+
+    def ping(self) -> None:
+        """Always answers."""
+
+    # The queue.
+
+    def enqueue(self, data: bytes, priority: float | None = None) -> None:
+        self.enqueue_many([Outgoing(data, priority)])
+
+    def enqueue_many(self, messages: Sequence[Outgoing]) -> None:
+        with self._changed:
+            for body, priority in messages:
+                heapq.heappush(self._queue, _Ready(body, priority or 0, next(self._order), ()))
+            self._changed.notify_all()
+
+    def dequeue(self) -> bytes | None:
+        with self._changed:
+            return heapq.heappop(self._queue).body if self._queue else None
+
+    def queue_size(self) -> int:
+        return len(self._queue)
+
+    def enqueued_items(self, limit: int | None = None) -> list[bytes]:
+        with self._changed:
+            return [ready.body for ready in sorted(self._queue)[:limit]]
+
+    def flush_queue(self) -> None:
+        with self._changed:
+            self._queue.clear()
+
+    # The schedule.
+
+    def add_to_schedule(self, data: bytes, timestamp: Moment) -> None:
+        with self._changed:
+            insort(self._schedule, (epoch(timestamp), next(self._order), data))
+
+    def read_schedule(self, timestamp: Moment) -> list[bytes]:
+        with self._changed:
+            return self._take_due(epoch(timestamp), None)
+
+    def schedule_size(self) -> int:
+        return len(self._schedule)
+
+    def scheduled_items(self, limit: int | None = None) -> list[bytes]:
+        with self._changed:
+            return [body for _, _, body in self._schedule[:limit]]
+
+    def flush_schedule(self) -> None:
+        with self._changed:
+            self._schedule.clear()
+
+    def _take_due(self, now: float, limit: int | None) -> list[bytes]:
+        due = 0
+        while due < len(self._schedule) and self._schedule[due][0] <= now and due != limit:
+            due += 1
+        bodies = [body for _, _, body in self._schedule[:due]]
+        del self._schedule[:due]
+        return bodies
+
+    # Results and other values.
+
+    def put_data(self, key: str, value: bytes, is_result: bool = False) -> None:
+        with self._changed:
+            self._data[key] = value
+            self._expiries.pop(key, None)
+            self._changed.notify_all()
+
+    def peek_data(self, key: str) -> bytes | None:
+        with self._changed:
+            self._expire(key)
+            return self._data.get(key)
+
+    def pop_data(self, key: str) -> bytes | None:
+        with self._changed:
+            self._expire(key)
+            self._expiries.pop(key, None)
+            return self._data.pop(key, None)
+
+    def has_data_for_key(self, key: str) -> bool:
+        return self.peek_data(key) is not None
+
+    def put_if_empty(self, key: str, value: bytes, ttl: float | None = None) -> bool:
+        with self._changed:
+            self._expire(key)
+            if key in self._data:
+                return False
+            self.put_data(key, value)
+            if ttl is not None:
+                self._expiries[key] = self.time() + ttl
+            return True
+
+    def wait_result(
+        self,
+        key: str,
+        timeout: float | None = None,
+        backoff: float = 1.15,
+        max_delay: float = 1.0,
+    ) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: key in self._data, timeout)
+
+    def result_store_size(self) -> int:
+        return len(self.result_items())
+
+    def result_items(self) -> dict[str, bytes]:
+        with self._changed:
+            for key in list(self._expiries):
+                self._expire(key)
+            return dict(self._data)
+
+    def flush_results(self) -> None:
+        with self._changed:
+            self._data.clear()
+            self._expiries.clear()
+            self._revocations.clear()
+
+    def _expire(self, key: str) -> None:
+        if self._expiries.get(key, float("inf")) <= self.time():
+            del self._data[key], self._expiries[key]
+
+    # Counters.
+
+    def incr(self, key: str, amount: int = 1) -> int:
+        with self._changed:
+            self._counters[key] = self._counters.get(key, 0) + amount
+            return self._counters[key]
+
+    def delete_counter(self, key: str) -> None:
+        self._counters.pop(key, None)
+
+    def flush_counters(self) -> None:
+        self._counters.clear()
+
+    def flush_all(self) -> None:
+        with self._changed:
+            super().flush_all()
+            self._dead.clear()
+            self._once.clear()
+            self._held.clear()
+            self._lease_ends.clear()
+
+    # Revocation marks.
+
+    def put_revocation(self, key: str, value: bytes) -> None:
+        with self._changed:
+            self.put_data(key, value)
+            self._revocations.add(key)
+
+    def pop_revocation(self, key: str) -> bytes | None:
+        with self._changed:
+            self._revocations.discard(key)
+            return self.pop_data(key)
+
+    def has_revocations(self) -> bool:
+        return bool(self._revocations)
+
+    # The lease protocol.
+
+    def fetch(
+        self,
+        consumer: str,
+        limit: int,
+        wait: float = 0.0,
+        lease: float | None = 30.0,
+    ) -> list[Delivery]:
+        with self._changed:
+            if lease is not None:
+                self.extend(consumer, lease)
+            if not self._queue and wait > 0:
+                self._changed.wait_for(lambda: self._queue or consumer in self._interrupted, wait)
+            self._interrupted.discard(consumer)
+            taken = [heapq.heappop(self._queue) for _ in range(min(limit, len(self._queue)))]
+            if lease is None:
+                return [Delivery(ready.body) for ready in taken]
+            self.extend(consumer, lease)
+            return [self._hold(consumer, ready) for ready in taken]
+
+    def _hold(self, consumer: str, ready: _Ready) -> Delivery:
+        receipt = str(next(self._order))
+        self._held.setdefault(consumer, {})[receipt] = ready
+        return Delivery(ready.body, receipt, len(ready.history) + 1, ready.history)
+
+    def interrupt(self, consumer: str) -> None:
+        with self._changed:
+            self._interrupted.add(consumer)
+            self._changed.notify_all()
+
+    def settle(self, consumer: str, settlements: Sequence[Settlement]) -> list[Settlement]:
+        refused = []
+        with self._changed:
+            held = self._held.get(consumer, {})
+            for settlement in settlements:
+                receipt = settlement.delivery.receipt
+                if receipt is not None and held.pop(receipt, None) is None:
+                    refused.append(settlement)
+                    continue
+                results, enqueue, schedule, dead = settlement.effects
+                for key, value in results:
+                    self.put_data(key, value, is_result=True)
+                self.enqueue_many(enqueue)
+                for body, at in schedule:
+                    self.add_to_schedule(body, at)
+                if dead is not None:
+                    self._dead[dead.id] = dead
+        return refused
+
+    def release(self, consumer: str, deliveries: Sequence[Delivery]) -> int:
+        with self._changed:
+            held = self._held.get(consumer, {})
+            unleased = [Outgoing(one.body) for one in deliveries if one.receipt is None]
+            self.enqueue_many(unleased)
+            receipts = [one.receipt for one in deliveries if one.receipt is not None]
+            found = [held.pop(receipt) for receipt in receipts if receipt in held]
+            for ready in found:
+                heapq.heappush(self._queue, ready)
+            self._changed.notify_all()
+            return len(found) + len(unleased)
+
+    def extend(self, consumer: str, lease: float) -> None:
+        self._lease_ends[consumer] = self.time() + lease
+
+    def leave(self, consumer: str) -> None:
+        with self._changed:
+            for ready in self._held.pop(consumer, {}).values():
+                heapq.heappush(self._queue, ready)
+            self._lease_ends.pop(consumer, None)
+            self._interrupted.discard(consumer)
+            self._changed.notify_all()
+
+    def consumers(self) -> dict[str, float]:
+        return dict(self._lease_ends)
+
+    def reclaim(self, limit: int = 1000, dead: Iterable[str] = (), now: float | None = None) -> int:
+        now = self.time() if now is None else now
+        known_dead = set(dead)
+        moved = 0
+        with self._changed:
+            for consumer, ends_at in list(self._lease_ends.items()):
+                if ends_at > now and consumer not in known_dead:
+                    continue
+                held = self._held.get(consumer, {})
+                for receipt in list(held)[: limit - moved]:
+                    ready = held.pop(receipt)
+                    ready.history = (*ready.history, f"{now:.3f} {consumer}")
+                    heapq.heappush(self._queue, ready)
+                    moved += 1
+                if not held:
+                    self._held.pop(consumer, None)
+                    del self._lease_ends[consumer]
+            self._changed.notify_all()
+        return moved
+
+    def promote(
+        self,
+        limit: int = 1000,
+        now: float | None = None,
+        priority_of: Callable[[bytes], float | None] | None = None,
+    ) -> int:
+        with self._changed:
+            due = self._take_due(self.time() if now is None else now, limit)
+            self.enqueue_many(
+                [Outgoing(body, priority_of(body) if priority_of else None) for body in due]
+            )
+            return len(due)
+
+    def enqueue_once(
+        self, data: bytes, key: str, ttl: float, priority: float | None = None
+    ) -> bool:
+        with self._changed:
+            now = self.time()
+            self._once = {known: ends for known, ends in self._once.items() if ends > now}
+            if key in self._once:
+                return False
+            self._once[key] = now + ttl
+            self.enqueue(data, priority)
+            return True
+
+    def in_flight(self) -> list[InFlight]:
+        with self._changed:
+            return [
+                InFlight(consumer, receipt, ready.body, self._lease_ends.get(consumer, 0.0))
+                for consumer, held in self._held.items()
+                for receipt, ready in held.items()
+            ]
+
+    def dead_letters(self, limit: int | None = None) -> list[DeadLetter]:
+        letters = sorted(self._dead.values(), key=lambda one: one.died_at, reverse=True)
+        return letters[:limit]
+
+    def requeue_dead(self, ids: Iterable[str] | None = None) -> int:
+        with self._changed:
+            wanted = list(self._dead) if ids is None else [one for one in ids if one in self._dead]
+            self.enqueue_many(
+                [Outgoing(dead.body, dead.priority) for dead in map(self._dead.pop, wanted)]
+            )
+            return len(wanted)
+
+    def delete_dead(self, ids: Iterable[str] | None = None) -> int:
+        with self._changed:
+            wanted = list(self._dead) if ids is None else [one for one in ids if one in self._dead]
+            for one in wanted:
+                del self._dead[one]
+            return len(wanted)
+
+
+__all__ = ["MemoryStorage"]
