@@ -36,7 +36,7 @@ class BaseStorage:
     """Where messages, the schedule and results are kept. Subclass it to bring your own."""
 
     #: ``dequeue`` and ``fetch`` can wait for a message by themselves.
-    blocking: ClassVar[bool] | bool = False
+    blocking: bool = False
     #: The queue hands out higher priorities first.
     priority: ClassVar[bool] = True
     #: The lease protocol is native: a message of a dead consumer is delivered again.

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any
 
-from huey_green import clock
 from huey_green.message import DeadLetter, Delivery, InFlight, Outgoing, Settlement
 from huey_green.storage.base import BaseStorage, Moment, epoch
 

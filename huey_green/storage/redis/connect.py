@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: MIT
+"""From what a user gave (URL, pool, host) to a link; drivers' errors are translated here only.
+
+redis-py makes the connections (TLS, authentication, sentinel, protocol). Its client is not
+used: its bookkeeping per command costs more than the command, and its pool raises where
+callers should take turns.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
+from redis.retry import Retry
+
+from huey_green import clock
+from huey_green.exceptions import ConfigurationError, StorageUnavailable
+
+#: Connections that one process opens for commands. Those that wait come on top: one for
+#: ``fetch``, one for the heartbeat, one for results. Callers beyond it take turns.
+MAX_CONNECTIONS = 2
+
+#: Seconds within which a command has to be answered.
+SOCKET_TIMEOUT = 5.0
+
+#: Seconds of idleness after which a connection is looked at before it is used again.
+TRUSTED_FOR = 1.0
+
+#: Answers that say "not now": the server restarts, is a replica, is full, or refuses us for now.
+_NOT_NOW = (
+    *("LOADING", "READONLY", "OOM", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS"),
+    *("NOAUTH", "WRONGPASS", "NOPERM", "MISCONF", "max number of clients"),
+)
+# redis-py takes these words off some messages and tells them by class.
+_NOT_NOW_CLASSES = (
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.OutOfMemoryError,
+    redis.exceptions.NoPermissionError,
+)
+
+Command = Sequence[Any]
+
+
+class ScriptMissing(Exception):
+    """The server does not know a script (any more): it has to be loaded."""
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Turn redis-py's errors into ours; ``where`` names the server, without a password."""
+    try:
+        yield
+    except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+        raise StorageUnavailable(f"Redis at {where} does not answer: {error}") from error
+    except redis.ResponseError as error:
+        if isinstance(error, _NOT_NOW_CLASSES) or str(error).startswith(_NOT_NOW):
+            raise StorageUnavailable(f"Redis at {where} refuses: {error}") from error
+        raise
+
+
+class Link:
+    """A few connections to one Redis, which any number of greenlets or threads share.
+
+    Raises ``StorageUnavailable`` when the server does not answer or cannot serve now.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        connection_pool: redis.ConnectionPool | None = None,
+        max_connections: int | None = None,
+        read_timeout: float | None = None,
+        **params: Any,
+    ) -> None:
+        """``read_timeout`` is how long an answer may take, in seconds; None leaves it as set up."""
+        if connection_pool is not None and url:
+            raise ConfigurationError("give either connection_pool or url, not both")
+        self._pool = connection_pool or _settings_pool(url, params)
+        # A reply is bytes here, whatever an application's own client wants.
+        self._pool.connection_kwargs["decode_responses"] = False
+        self._limit = max_connections or MAX_CONNECTIONS
+        self._read_timeout = read_timeout
+        self.where = _where(self._pool.connection_kwargs)
+        self._start()
+
+    def _start(self) -> None:
+        self._pid = os.getpid()
+        self._turns = threading.Semaphore(self._limit)
+        self._idle: list[tuple[Any, float]] = []
+
+    def another(self, max_connections: int = 1, read_timeout: float | None = None) -> Link:
+        """Return a link to the same server that shares no connection with this one."""
+        return Link(None, self._pool, max_connections, read_timeout)
+
+    def new_connection(self, read_timeout: float | None = None) -> Any:
+        """Return a connection that is not opened yet and belongs to the caller.
+
+        Its answers are awaited for ``read_timeout`` seconds, None for as long as configured.
+        """
+        connection: Any = self._pool.make_connection()
+        if read_timeout is not None:
+            connection.socket_timeout = read_timeout
+        return connection
+
+    def execute(self, *command: Any) -> Any:
+        """Carry out one command and return its answer."""
+        return self.together(command)[0]
+
+    def transaction(self, *commands: Command) -> list[Any]:
+        """Carry out commands as one step (MULTI) in one round trip; return their answers."""
+        answers = self.together(("MULTI",), *commands, ("EXEC",))[-1]
+        assert isinstance(answers, list)
+        return answers
+
+    def together(self, *commands: Command) -> list[Any]:
+        """Carry out commands in one round trip; return their answers, or raise the first error."""
+        with self.conversation() as ask:
+            return ask(*commands)
+
+    @contextmanager
+    def conversation(self) -> Iterator[Callable[..., list[Any]]]:
+        """Lend one connection, as a function that carries out commands in one round trip."""
+        if self._pid != os.getpid():
+            self._start()  # In a forked child: the parent's connections are not ours.
+        with translated(self.where), self._turns:
+            connection = self._take()
+            try:
+                yield lambda *commands: _answers(connection, commands)
+            except (ScriptMissing, redis.ResponseError):
+                raise
+            except BaseException:
+                # Killed or timed out half-way: what is still to come must not answer another call.
+                connection.disconnect()
+                raise
+            finally:
+                self._idle.append((connection, clock.monotonic()))
+
+    def _take(self) -> Any:
+        if self._idle:
+            connection, used_at = self._idle.pop()
+        else:
+            connection, used_at = self.new_connection(self._read_timeout), 0.0
+        try:
+            if clock.monotonic() - used_at > TRUSTED_FOR and _is_stale(connection):
+                connection.disconnect()
+            connection.connect()
+        except BaseException:
+            connection.disconnect()
+            raise
+        return connection
+
+    def close(self) -> None:
+        """Close the idle connections; the next call opens new ones."""
+        while self._idle:
+            self._idle.pop()[0].disconnect()
+
+
+def exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
+    """Send commands over an open connection; return their answers, errors among them as values."""
+    if len(commands) == 1:
+        connection.send_packed_command(connection.pack_command(*commands[0]))
+    else:
+        connection.send_packed_command(connection.pack_commands(commands))
+    answers: list[Any] = []
+    for _ in commands:
+        try:
+            answers.append(connection.read_response())
+        except redis.ResponseError as error:
+            answers.append(error)
+    return answers
+
+
+def _answers(connection: Any, commands: Sequence[Command]) -> list[Any]:
+    answers = exchange(connection, commands)
+    for answer in answers:
+        if isinstance(answer, NoScriptError):
+            raise ScriptMissing from answer
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
+
+
+def _is_stale(connection: Any) -> bool:
+    """Say whether the server has closed an idle connection, or has left something unread on it."""
+    try:
+        return connection.is_connected and bool(connection.can_read())
+    except (redis.ConnectionError, redis.TimeoutError, OSError):
+        return True
+
+
+def _settings_pool(url: str | None, params: dict[str, Any]) -> redis.ConnectionPool:
+    settings: dict[str, Any] = {
+        "socket_timeout": SOCKET_TIMEOUT,
+        "socket_connect_timeout": SOCKET_TIMEOUT,
+        "socket_keepalive": True,
+        # A command sent twice would enqueue twice: whoever called decides.
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        **{key: value for key, value in params.items() if value is not None},
+    }
+    try:
+        if url:
+            pool: redis.ConnectionPool = redis.ConnectionPool.from_url(url, **settings)
+        else:
+            pool = redis.Redis(**settings).connection_pool
+        pool.make_connection()  # Finds a misspelt setting now and not at the first command.
+        return pool
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"Redis connection settings: {error}") from error
+
+
+def _where(kwargs: dict[str, Any]) -> str:
+    if kwargs.get("path"):
+        return str(kwargs["path"])
+    host, port = kwargs.get("host", "localhost"), kwargs.get("port", 6379)
+    return f"{host}:{port}/{kwargs.get('db') or 0}"

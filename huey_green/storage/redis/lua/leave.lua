@@ -1,0 +1,9 @@
+-- leave: a consumer ends in good order; what it still holds goes back and no attempt is counted.
+-- uses order, hand_back
+-- KEYS  1-4 order   5 inflight (hash)   6 consumers (zset)
+-- ARGV  1 consumer   2 limit
+-- RETURNS  how many were given back; call again until it is 0
+local function ignore() end
+local moved = hand_back(KEYS[5], tonumber(ARGV[2]), ignore) + landed(tonumber(ARGV[2]), restore)
+if moved == 0 then redis.call('ZREM', KEYS[6], ARGV[1]) end
+return moved

@@ -1,0 +1,410 @@
+# SPDX-License-Identifier: MIT
+"""The ready queue, the schedule and the leases: the same verbs over a LIST and over a ZSET."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+
+from huey_green.message import DeadLetter, Delivery, InFlight, Outgoing, Settlement
+from huey_green.storage.base import BaseStorage, Moment, decode_dead, encode_dead, epoch
+from huey_green.storage.redis.connect import Command, Link, ScriptMissing
+from huey_green.storage.redis.keys import Keys
+from huey_green.storage.redis.scripts import Scripts
+
+#: Most messages that one call of a script moves: about a millisecond of the server's time.
+BATCH = 500
+
+#: Seconds that the waiting connection allows beyond the wait that the server was asked for.
+WAIT_MARGIN = 10.0
+
+#: Longest single wait at the server; ``fetch`` waits again, so this only bounds silence.
+LONGEST_WAIT = 5.0
+
+
+class RedisQueue(BaseStorage):
+    """What a LIST and a ZSET have in common; see ``ListQueue`` and ``SortedSetQueue``."""
+
+    blocking = True
+    leases = True
+
+    #: The prelude of the scripts, a file in lua/.
+    order: str
+
+    link: Link
+    keys: Keys
+    scripts: Scripts
+
+    def _start_queue(self, blocking: bool) -> None:
+        self.blocking = blocking
+        self.scripts = Scripts(self.link, self.order)
+        # Receipts are unique to this handle, so that two with one consumer's name do not clash.
+        self._receipt_prefix = secrets.token_hex(4)
+        self._receipts = 0
+        self._unconfirmed: range | None = None
+        self._drained = False
+        self._revocations = False
+        self._wait_client: int | None = None
+        self._wait_link: Link | None = None
+        self._interrupted = False
+
+    # The documented methods.
+
+    def enqueue(self, data: bytes, priority: float | None = None) -> None:
+        self.enqueue_many([Outgoing(data, priority)])
+
+    def enqueue_many(self, messages: Sequence[Outgoing]) -> None:
+        for start in range(0, len(messages), BATCH):
+            args: list[bytes | str] = []
+            for body, priority in messages[start : start + BATCH]:
+                args += (score(priority), body)
+            self.scripts.call("enqueue", self.keys.order(), args)
+
+    def dequeue(self) -> bytes | None:
+        flag, bodies = self.scripts.call("pop", (*self.keys.order(), self.keys.revocations), (1,))
+        self._revocations = bool(flag)
+        return bodies[0] if bodies else None
+
+    def flush_queue(self) -> None:
+        self.link.execute("DEL", self.keys.queue, self.keys.bell)
+
+    def add_to_schedule(self, data: bytes, timestamp: Moment) -> None:
+        self.link.execute("ZADD", self.keys.schedule, repr(epoch(timestamp)), data)
+
+    def read_schedule(self, timestamp: Moment) -> list[bytes]:
+        args = (repr(epoch(timestamp)),)
+        bodies: list[bytes] = self.scripts.call("read_schedule", (self.keys.schedule,), args)
+        return bodies
+
+    def schedule_size(self) -> int:
+        return int(self.link.execute("ZCARD", self.keys.schedule))
+
+    def scheduled_items(self, limit: int | None = None) -> list[bytes]:
+        last = -1 if limit is None else limit - 1
+        bodies: list[bytes] = self.link.execute("ZRANGE", self.keys.schedule, 0, last)
+        return [] if limit == 0 else bodies
+
+    def flush_schedule(self) -> None:
+        self.link.execute("DEL", self.keys.schedule)
+
+    def has_revocations(self) -> bool:
+        return self._revocations
+
+    # Leases.
+
+    def fetch(
+        self,
+        consumer: str,
+        limit: int,
+        wait: float = 0.0,
+        lease: float | None = 30.0,
+    ) -> list[Delivery]:
+        if self._unconfirmed is not None:
+            recovered = self._recover(consumer, self._unconfirmed)
+            self._unconfirmed = None
+            if recovered:
+                return recovered
+        # A queue that was left empty is waited for at once: one round trip less when idle.
+        if wait <= 0 or not self._drained:
+            deliveries = self._lease(consumer, limit, lease)
+            if deliveries or wait <= 0:
+                return deliveries
+        self._wait(consumer, min(wait, LONGEST_WAIT), lease)
+        return self._lease(consumer, limit, lease)
+
+    def _lease(self, consumer: str, limit: int, lease: float | None) -> list[Delivery]:
+        keys = self.keys
+        if lease is None:
+            flag, bodies = self.scripts.call(
+                "pop", (*keys.order(consumer), keys.revocations), (limit,)
+            )
+            deliveries = [Delivery(body) for body in bodies]
+        else:
+            first = self._receipts + 1
+            self._receipts += limit
+            # Until the reply is here, the server may have leased what we do not know of.
+            self._unconfirmed = range(first, first + limit)
+            flag, bodies, histories = self.scripts.call(
+                "fetch",
+                (
+                    *keys.order(consumer),
+                    keys.inflight(consumer),
+                    keys.attempts,
+                    keys.consumers,
+                    keys.revocations,
+                ),
+                (consumer, lease, limit, self._receipt_prefix, first),
+            )
+            self._unconfirmed = None
+            prefix = self._receipt_prefix
+            if histories:
+                deliveries = [
+                    _delivery(body, f"{prefix}{first + i:x}", histories[i])
+                    for i, body in enumerate(bodies)
+                ]
+            else:
+                deliveries = [
+                    Delivery(body, f"{prefix}{first + i:x}") for i, body in enumerate(bodies)
+                ]
+        self._revocations = bool(flag)
+        self._drained = len(deliveries) < limit
+        return deliveries
+
+    def _recover(self, consumer: str, numbers: range) -> list[Delivery]:
+        receipts = [f"{self._receipt_prefix}{number:x}" for number in numbers]
+        keys = (*self.keys.order(consumer), self.keys.inflight(consumer), self.keys.attempts)
+        found = self.scripts.call("recover", keys, receipts)
+        return [_delivery(body, receipt.decode(), lines) for receipt, body, lines in found]
+
+    def _wait(self, consumer: str, seconds: float, lease: float | None) -> None:
+        """Return when a message may be ready, after ``seconds``, or when interrupted."""
+        if self._interrupted:
+            self._interrupted = False
+            return
+        if self._wait_link is None:
+            self._wait_link = self.link.another(read_timeout=LONGEST_WAIT + WAIT_MARGIN)
+        # The lease is pushed back in the same breath: what lands belongs to a consumer that the
+        # reaper knows, whatever happens to us meanwhile.
+        extend = self.scripts.command("extend", (self.keys.consumers,), (consumer, lease or 30.0))
+        try:
+            with self._wait_link.conversation() as ask:
+                try:
+                    self._wait_client, _ = ask(("CLIENT", "ID"), extend)
+                except ScriptMissing:
+                    self.scripts.load("extend")
+                    self._wait_client, _ = ask(("CLIENT", "ID"), extend)
+                ask(self._wait_command(consumer, seconds))
+        finally:
+            self._wait_client = None
+            self._interrupted = False
+
+    def _wait_command(self, consumer: str, seconds: float) -> Command:
+        raise NotImplementedError
+
+    def interrupt(self, consumer: str) -> None:
+        self._interrupted = True
+        if self._wait_client is not None:
+            self.link.execute("CLIENT", "UNBLOCK", self._wait_client)
+
+    def settle(self, consumer: str, settlements: Sequence[Settlement]) -> list[Settlement]:
+        keys = self.keys
+        names = (
+            *keys.order(consumer),
+            keys.inflight(consumer),
+            keys.attempts,
+            keys.schedule,
+            keys.results,
+            keys.dead,
+            keys.dead_index,
+        )
+        refused = []
+        for start in range(0, len(settlements), BATCH):
+            batch = settlements[start : start + BATCH]
+            args: list[bytes | str] = [keys.wake]
+            for settlement in batch:
+                _add_settlement(args, settlement)
+            refused += [batch[position] for position in self.scripts.call("settle", names, args)]
+        return refused
+
+    def release(self, consumer: str, deliveries: Sequence[Delivery]) -> int:
+        unleased = [Outgoing(one.body) for one in deliveries if one.receipt is None]
+        self.enqueue_many(unleased)
+        receipts = [one.receipt for one in reversed(deliveries) if one.receipt is not None]
+        given = len(unleased)
+        keys = (*self.keys.order(consumer), self.keys.inflight(consumer))
+        for start in range(0, len(receipts), BATCH):
+            given += self.scripts.call("release", keys, receipts[start : start + BATCH])
+        return given
+
+    def extend(self, consumer: str, lease: float) -> None:
+        self.scripts.call("extend", (self.keys.consumers,), (consumer, lease))
+
+    def leave(self, consumer: str) -> None:
+        keys = (*self.keys.order(consumer), self.keys.inflight(consumer), self.keys.consumers)
+        while self.scripts.call("leave", keys, (consumer, BATCH)):
+            pass
+
+    def consumers(self) -> dict[str, float]:
+        flat = self.link.execute("ZRANGE", self.keys.consumers, 0, -1, "WITHSCORES")
+        return {flat[i].decode(): float(flat[i + 1]) for i in range(0, len(flat), 2)}
+
+    def reclaim(self, limit: int = 1000, dead: Iterable[str] = (), now: float | None = None) -> int:
+        moved = 0
+        present = self.time() if now is None else now
+        known_dead = set(dead)
+        for consumer, ends_at in self.consumers().items():
+            if ends_at > present and consumer not in known_dead:
+                continue
+            keys = (
+                *self.keys.order(consumer),
+                self.keys.inflight(consumer),
+                self.keys.attempts,
+                self.keys.consumers,
+            )
+            at = "" if now is None else repr(now)
+            while moved < limit:
+                share = min(BATCH, limit - moved)
+                args = (consumer, share, at, int(consumer in known_dead))
+                given = self.scripts.call("reclaim", keys, args)
+                moved += given
+                if not given:
+                    break
+        return moved
+
+    def promote(
+        self,
+        limit: int = 1000,
+        now: float | None = None,
+        priority_of: Callable[[bytes], float | None] | None = None,
+    ) -> int:
+        at = "" if now is None else repr(now)
+        names = (*self.keys.order(), self.keys.schedule)
+        if not self.priority or priority_of is None:
+            return int(self.scripts.call("promote", names, (at, limit)))
+        due = self.scripts.call("due", (self.keys.schedule,), (at, limit))
+        if not due:
+            return 0
+        args = [part for body in due for part in (score(priority_of(body)), body)]
+        return int(self.scripts.call("promote_as", names, args))
+
+    def enqueue_once(
+        self, data: bytes, key: str, ttl: float, priority: float | None = None
+    ) -> bool:
+        names = (*self.keys.order(), self.keys.once(key))
+        return bool(
+            self.scripts.call("enqueue_once", names, (round(ttl * 1000), score(priority), data))
+        )
+
+    def in_flight(self) -> list[InFlight]:
+        held = []
+        for consumer, ends_at in self.consumers().items():
+            flat = self.link.execute("HGETALL", self.keys.inflight(consumer))
+            held += [
+                InFlight(consumer, flat[i].decode(), self._body_of(flat[i + 1]), ends_at)
+                for i in range(0, len(flat), 2)
+            ]
+        return held
+
+    def _body_of(self, kept: bytes) -> bytes:
+        """Return the message in what a consumer's in-flight HASH keeps."""
+        raise NotImplementedError
+
+    def dead_letters(self, limit: int | None = None) -> list[DeadLetter]:
+        last = -1 if limit is None else limit - 1
+        ids = self.link.execute("ZREVRANGE", self.keys.dead_index, 0, last) if limit != 0 else []
+        if not ids:
+            return []
+        records = self.link.execute("HMGET", self.keys.dead, *ids)
+        return [decode_dead(record) for record in records if record is not None]
+
+    def requeue_dead(self, ids: Iterable[str] | None = None) -> int:
+        keys = self.keys
+        names = (*keys.order(), keys.dead, keys.dead_index, keys.attempts)
+        return sum(self.scripts.call("requeue_dead", names, batch) for batch in self._dead(ids))
+
+    def delete_dead(self, ids: Iterable[str] | None = None) -> int:
+        return sum(
+            self.link.transaction(
+                ("HDEL", self.keys.dead, *batch), ("ZREM", self.keys.dead_index, *batch)
+            )[0]
+            for batch in self._dead(ids)
+        )
+
+    def _dead(self, ids: Iterable[str] | None) -> list[list[str | bytes]]:
+        wanted: list[str | bytes] = (
+            self.link.execute("ZRANGE", self.keys.dead_index, 0, -1) if ids is None else list(ids)
+        )
+        return [wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH)]
+
+    def _flush_leases(self) -> None:
+        keys = self.keys
+        per_consumer = [
+            key for name in self.consumers() for key in (keys.inflight(name), keys.landing(name))
+        ]
+        shared = (keys.consumers, keys.attempts, keys.dead, keys.dead_index, keys.sequence)
+        self.link.execute("DEL", *per_consumer, *shared)
+
+
+class ListQueue(RedisQueue):
+    """First in, first out, in a Redis LIST; priorities are not kept."""
+
+    order = "order_list"
+    priority = False
+
+    def queue_size(self) -> int:
+        return int(self.link.execute("LLEN", self.keys.queue))
+
+    def enqueued_items(self, limit: int | None = None) -> list[bytes]:
+        # The next message is the last of the LIST.
+        first = 0 if limit is None else -limit
+        bodies = self.link.execute("LRANGE", self.keys.queue, first, -1) if limit != 0 else []
+        return list(reversed(bodies))
+
+    def _wait_command(self, consumer: str, seconds: float) -> Command:
+        landing = self.keys.landing(consumer)
+        return ("BLMOVE", self.keys.queue, landing, "RIGHT", "LEFT", seconds)
+
+    def _body_of(self, kept: bytes) -> bytes:
+        return kept
+
+
+class SortedSetQueue(RedisQueue):
+    """The highest priority first, then by arrival, in a Redis ZSET."""
+
+    order = "order_zset"
+    priority = True
+
+    #: A message of a producer that does not ring (huey itself), or one whose bell was heard by a
+    #: consumer that then died, is found after this many seconds.
+    LOOK_EVERY = 2.0
+
+    def queue_size(self) -> int:
+        return int(self.link.execute("ZCARD", self.keys.queue))
+
+    def enqueued_items(self, limit: int | None = None) -> list[bytes]:
+        last = -1 if limit is None else limit - 1
+        members = self.link.execute("ZRANGE", self.keys.queue, 0, last) if limit != 0 else []
+        return [_body_of_member(member) for member in members]
+
+    def _wait_command(self, consumer: str, seconds: float) -> Command:
+        return ("BZPOPMIN", self.keys.bell, min(seconds, self.LOOK_EVERY))
+
+    def _body_of(self, kept: bytes) -> bytes:
+        return _body_of_member(kept.partition(b" ")[2])
+
+
+def score(priority: float | None) -> str:
+    """Return the ZSET score of a priority: the highest has to come first."""
+    return repr(-priority) if priority else "0"
+
+
+def _body_of_member(member: bytes) -> bytes:
+    return member[10:] if member.startswith(b"\0q") else member
+
+
+def _delivery(body: bytes, receipt: str, lines: bytes) -> Delivery:
+    if not lines:
+        return Delivery(body, receipt)
+    history = tuple(lines.decode().split("\n"))
+    return Delivery(body, receipt, len(history) + 1, history)
+
+
+def _add_settlement(args: list[bytes | str], settlement: Settlement) -> None:
+    """Append a settlement as settle.lua reads it."""
+    delivery, (results, enqueue, schedule, dead) = settlement
+    names = "r" * len(results) + "q" * len(enqueue) + "s" * len(schedule)
+    rest: list[bytes | str] = []
+    for key, value in results:
+        rest += (key, value)
+    for body, priority in enqueue:
+        rest += (score(priority), body)
+    for body, at in schedule:
+        rest += (repr(at), body)
+    if dead is not None:
+        names += "d"
+        rest += (dead.id, encode_dead(dead), repr(dead.died_at))
+    if delivery.attempt > 1:
+        names += "a"
+        rest.append(hashlib.sha1(delivery.body, usedforsecurity=False).hexdigest())
+    args += (delivery.receipt or "", names, *rest)
