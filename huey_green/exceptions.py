@@ -57,8 +57,8 @@ class CancelExecution(HueyException):
 class RetryTask(HueyException):
     """Raised inside a task to run it again, whatever retries it was declared with.
 
-    ``eta`` is the moment, ``delay`` the number of seconds to wait; without either the task
-    goes back to the queue at once. The task's remaining retries are not touched.
+    ``eta`` is the moment, ``delay`` the number of seconds to wait; without either the task's
+    own ``retry_delay`` is. The task's remaining retries are not touched.
     """
 
     def __init__(

@@ -115,8 +115,10 @@ class Link:
     def transaction(self, *commands: Command) -> list[Any]:
         """Carry out commands as one step (MULTI) in one round trip; return their answers."""
         answers = self.together(("MULTI",), *commands, ("EXEC",))[-1]
-        assert isinstance(answers, list)
-        return answers
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return list(answers)
 
     def together(self, *commands: Command) -> list[Any]:
         """Carry out commands in one round trip; return their answers, or raise the first error."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Runs one delivery to an outcome. Nothing here touches a queue."""

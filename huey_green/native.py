@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""Calls that block a native thread, kept off gevent's event loop.
+
+gevent is used where it already runs and is never imported first: a plain threaded or asyncio
+process that uses this package calls everything directly.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, TypeVar
+
+Answer = TypeVar("Answer")
+
+
+def _unpatched(module: str, name: str) -> Any:
+    """Return a function of the standard library as it was before gevent replaced it."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey.get_original(module, name) if monkey else getattr(import_module(module), name)
+
+
+#: Names the native thread; gevent's own names the greenlet.
+thread_ident: Callable[[], int] = _unpatched("_thread", "get_ident")
+#: Makes a lock between native threads; gevent's own would switch greenlets inside a native call.
+thread_lock: Callable[[], Any] = _unpatched("_thread", "allocate_lock")
+
+
+def stoppable_hub() -> Any | None:
+    """Return the hub that a blocking call here would stop, None when there is none."""
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is None or not monkey.is_module_patched("threading"):
+        return None
+    # gevent.get_hub() would make a hub in every thread that asks.
+    hub = sys.modules["gevent._hub_local"].get_hub_if_exists()
+    return None if hub is None or sys.modules["gevent"].getcurrent() is hub else hub
+
+
+def call(function: Callable[..., Answer], *args: Any) -> Answer:
+    """Run ``function`` in gevent's native threads where it would stop a hub, else directly.
+
+    A greenlet that is killed meanwhile stops waiting; the function is carried to its end.
+    """
+    hub = stoppable_hub()
+    return function(*args) if hub is None else _in_pool(hub.threadpool, function, args)
+
+
+class Lane:
+    """One native thread of its own, whose calls run one after another and wait for no others."""
+
+    def __init__(self) -> None:
+        self._pools: dict[int, Any] = {}
+
+    def call(self, function: Callable[..., Answer], *args: Any) -> Answer:
+        """Run ``function`` there where it would stop a hub, else directly; see ``call``."""
+        hub = stoppable_hub()
+        if hub is None:
+            return function(*args)
+        pool = self._pools.get(id(hub))
+        if pool is None or pool.hub is not hub:
+            pool = import_module("gevent.threadpool").ThreadPool(1, hub=hub)
+            self._pools[id(hub)] = pool
+        return _in_pool(pool, function, args)
+
+    def close(self) -> None:
+        """End the thread; the next call starts another."""
+        hub = stoppable_hub()
+        for pool in [self._pools.pop(key) for key in list(self._pools)]:
+            if pool.hub is hub:  # A pool may be ended from its own hub's thread only.
+                pool.kill()
+
+
+def _in_pool(pool: Any, function: Callable[..., Answer], args: tuple[Any, ...]) -> Answer:
+    answer, error = pool.apply(_caught, (function, args))
+    if error is None:
+        return answer  # type: ignore[no-any-return]
+    try:
+        raise error
+    finally:
+        del error  # Or the traceback would keep this frame alive, and all that it holds.
+
+
+def _caught(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, Any]:
+    """Return (answer, None) or (None, error): gevent prints what a pool's thread raises."""
+    try:
+        return function(*args), None
+    except BaseException as error:  # Raised again in the greenlet that waits.
+        return None, error
