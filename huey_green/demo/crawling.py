@@ -83,12 +83,12 @@ class Crawl:
 
     def running(self) -> int:
         """Return how many pages are with the consumer now, as far as the queue tells."""
-        queued: int = len(self.huey) + self.huey.storage.schedule_size()
+        queued: int = len(self.huey) + self.huey.scheduled_count()
         return max(len(self._waiting) - queued, 0)
 
     def clean(self) -> None:
         """Delete all that this crawl has left in the storage."""
-        self.huey.storage.flush_all()
+        self.huey.flush()
         self.huey.storage.close()
 
 

