@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from huey_green import signals as signals
     from huey_green.consumer.consumer import Consumer
-    from huey_green.crontab import crontab
+    from huey_green.cron import crontab
     from huey_green.exceptions import (
         CancelExecution,
         ConfigurationError,
@@ -40,7 +40,7 @@ _HOMES = {
     **dict.fromkeys(["PeriodicTask", "Task", "TaskWrapper"], "task"),
     "Consumer": "consumer.consumer",
     "Serializer": "serializer",
-    "crontab": "crontab",
+    "crontab": "cron",
     **dict.fromkeys(
         [
             "CancelExecution",
@@ -93,7 +93,6 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"huey_green.{_HOMES[name]}"), name)
-    # The submodule of the same name (huey_green.crontab) would hide it otherwise.
     globals()[name] = value
     return value
 

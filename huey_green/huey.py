@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from huey_green import clock
 from huey_green import signals as s
-from huey_green.crontab import Validator
+from huey_green.cron import Validator
 from huey_green.exceptions import ConfigurationError
 from huey_green.execution.executor import Executor
 from huey_green.execution.hooks import Hook, Hooks

@@ -10,7 +10,7 @@ from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from huey_green import clock
-from huey_green.crontab import Validator
+from huey_green.cron import Validator
 from huey_green.exceptions import ConfigurationError
 
 if TYPE_CHECKING:

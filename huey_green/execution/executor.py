@@ -192,13 +192,13 @@ class Executor:
 
     def _error_message(self, task: Task, error: BaseException) -> Outgoing:
         """Return the message of an error task, with the nearest to the error that can travel."""
-        args = task.args
+        message = self._host.registry.create_message(task, self._host.utc)
         for stand_in in (error, TaskException(error_metadata(task.id, error, 0)), repr(error)):
-            task.args = (*args, stand_in)
             try:
-                return self._outgoing(task)
+                body = self._encode(message._replace(args=(*message.args, stand_in)))
             except SerializationError:
                 continue
+            return Outgoing(body, task.priority)
         raise SerializationError(f"the arguments of {task} cannot be serialized")
 
     def _outgoing(self, task: Task) -> Outgoing:

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The consumer: greenlets that live long, and the tasks they run."""

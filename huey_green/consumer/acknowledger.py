@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""Settles what has ended: all of it in one round trip, again and again."""
+
+from __future__ import annotations
+
+import logging
+
+from gevent.event import Event
+
+from huey_green import probe
+from huey_green.consumer.outage import Outage
+from huey_green.consumer.service import Service
+from huey_green.message import Delivery, Effects, Settlement
+from huey_green.storage.base import BaseStorage
+
+log = logging.getLogger("huey_green.consumer")
+
+
+class Batch:
+    """Settlements that share a round trip, and an event for those who wait for it."""
+
+    __slots__ = ("refused", "settled", "settlements")
+
+    def __init__(self) -> None:
+        self.settlements: list[Settlement] = []
+        self.settled: Event | None = None
+        self.refused: list[Settlement] = []
+
+    def wait(self) -> None:
+        """Wait until the storage has taken the batch, for as long as that takes."""
+        if self.settled is None:
+            self.settled = Event()
+        self.settled.wait()
+
+    def was_refused(self, delivery: Delivery) -> bool:
+        """Say whether the lease of ``delivery`` was no longer ours."""
+        return any(one.delivery is delivery for one in self.refused)
+
+
+class Acknowledger(Service):
+    """Collects settlements while the last round trip is under way, then sends them together.
+
+    Nothing waits for company: the first one goes at once. What the storage did not take because
+    it was away is kept and sent again; a lease fences each settlement, so that none is doubled.
+    """
+
+    name = "acknowledger"
+    interval = 0.0
+
+    def __init__(self, storage: BaseStorage, consumer: str, outage: Outage) -> None:
+        super().__init__(outage)
+        self._storage = storage
+        self._consumer = consumer
+        self._open = Batch()
+        self._sending: Batch | None = None
+        self._something = Event()
+        self.settled = 0
+
+    def add(self, delivery: Delivery, effects: Effects) -> Batch:
+        """Settle a delivery soon; the batch can be waited for."""
+        batch = self._open
+        batch.settlements.append(Settlement(delivery, effects))
+        if not self._something.is_set():
+            self._something.set()
+        return batch
+
+    @property
+    def pending(self) -> int:
+        """How many settlements the storage has not taken yet."""
+        sending = 0 if self._sending is None else len(self._sending.settlements)
+        return sending + len(self._open.settlements)
+
+    def tick(self) -> None:
+        """Send one batch. The one that failed goes first, by itself."""
+        if self._sending is None:
+            if not self._open.settlements:
+                self._something.clear()
+                if self.stopping.is_set():
+                    return
+                self._something.wait()
+            if not self._open.settlements:
+                return
+            self._sending, self._open = self._open, Batch()
+        batch = self._sending
+        batch.refused = self._storage.settle(self._consumer, batch.settlements)
+        self.settled += len(batch.settlements)
+        self._sending = None
+        if batch.refused:
+            self._report(batch.refused)
+        if batch.settled is not None:
+            batch.settled.set()
+        probe.reached("settled", len(batch.settlements))
+
+    def stop(self) -> None:
+        """Ask it to end; ``flush`` first, or what is pending is left to the leases."""
+        super().stop()
+        self._something.set()
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until the storage has taken everything; say whether it has."""
+        batch = self._open if self._open.settlements else self._sending
+        while batch is not None:
+            if batch.settled is None:
+                batch.settled = Event()
+            if not batch.settled.wait(timeout):
+                return False
+            batch = self._open if self._open.settlements else None
+        return True
+
+    def _report(self, refused: list[Settlement]) -> None:
+        log.warning(
+            "%d finished tasks were no longer ours: their leases had run out and were taken over "
+            "(was this process suspended, or cut off from the storage?). Their results are not "
+            "stored; another run's are.",
+            len(refused),
+        )
+        probe.reached("refused", len(refused))

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: MIT
+"""The consumer: wires the services, and knows the order in which they start and stop."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, cast
+
+from gevent import monkey
+from gevent.event import Event
+
+from huey_green import clock, probe
+from huey_green.consumer.acknowledger import Acknowledger
+from huey_green.consumer.fetcher import Fetcher
+from huey_green.consumer.health import HealthCheck
+from huey_green.consumer.heartbeat import Heartbeat
+from huey_green.consumer.identity import consumer_name
+from huey_green.consumer.native import NativeExecutor, NativeStorage, NativeThread
+from huey_green.consumer.outage import Outage
+from huey_green.consumer.reaper import Reaper
+from huey_green.consumer.scheduler import Scheduler
+from huey_green.consumer.service import Service
+from huey_green.consumer.slots import Slots
+from huey_green.consumer.worker import Worker
+from huey_green.exceptions import ConfigurationError, StorageUnavailable
+from huey_green.execution.executor import Executor
+from huey_green.settings import settings_from
+from huey_green.storage.base import BaseStorage
+
+if TYPE_CHECKING:
+    from huey_green.huey import Huey
+
+log = logging.getLogger("huey_green.consumer")
+
+#: Seconds that interrupted tasks get to clean up.
+CLEAN_UP = 5.0
+
+#: Seconds that a storage which is away gets to take the last results when a consumer stops.
+LAST_FLUSH = 5.0
+
+
+class Consumer:
+    """Runs the tasks of one queue, up to ``workers`` at once.
+
+    ``start`` and ``stop`` are for use inside another program: no process signal, no logging and
+    no exit of the process is touched. ``run`` is the main of a process of its own. The options
+    are those of ``ConsumerSettings``; huey's are among them. In a process that is not patched
+    by gevent it lives in a native thread and runs tasks in native threads.
+    """
+
+    def __init__(self, huey: Huey, **options: Any) -> None:
+        self.huey = huey
+        self.settings = settings_from(options)
+        if huey.immediate:
+            raise ConfigurationError(
+                "this Huey is immediate: its tasks run where they are called and there is "
+                "nothing to consume; set immediate=False"
+            )
+        if self.settings.worker_type != "greenlet":
+            log.warning(
+                "worker type %r: tasks run in greenlets all the same, %d at once; code that "
+                "waits on the network or sleeps runs as with threads",
+                self.settings.worker_type,
+                self.settings.workers,
+            )
+        self.name = consumer_name()
+        self._thread: NativeThread | None = None
+        self._native_executor: NativeExecutor | None = None
+        self._is_running = False
+
+    # Life.
+
+    def start(self) -> None:
+        """Begin to consume; returns when the services run.
+
+        Raises ``StorageUnavailable`` when the storage does not answer.
+        """
+        if self._is_running:
+            return
+        self._is_running = True
+        try:
+            if monkey.is_module_patched("socket"):
+                self._start()
+            else:
+                self._thread = NativeThread("huey_green-consumer")
+                self._thread.call(self._start)
+        except BaseException:
+            self._is_running = False
+            raise
+
+    def stop(self, graceful: bool = False) -> None:
+        """Stop consuming; returns when all tasks have ended or were given back to the queue.
+
+        With ``graceful`` running tasks get ``shutdown_timeout`` seconds to end; without, none.
+        Whatever is interrupted goes back to the queue, with ``SIGNAL_INTERRUPTED``.
+        """
+        if not self._is_running:
+            return
+        self._is_running = False
+        if self._thread is not None:
+            self._thread.call(self._stop, graceful)
+            self._thread.end()
+            self._thread = None
+        else:
+            self._stop(graceful)
+
+    def run(self) -> int:
+        """Consume until a process signal says stop; return the exit status for the process."""
+        from huey_green.consumer.process import Process
+
+        return Process(self).run()
+
+    def interrupt(self) -> None:
+        """End a graceful ``stop`` that is under way: running tasks are interrupted now."""
+        self._hurry.set()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether ``start`` was called and ``stop`` was not."""
+        return self._is_running
+
+    def _start(self) -> None:
+        huey, settings = self.huey, self.settings
+        is_patched = self._thread is None
+        storage = huey.storage
+        if not is_patched:
+            storage = cast(BaseStorage, NativeStorage(storage))
+        storage.ping()
+        self._storage = storage
+        self._hurry = Event()
+        executor = huey.executor
+        if not is_patched:
+            self._native_executor = NativeExecutor(executor, settings.workers)
+            executor = cast(Executor, self._native_executor)
+        outage = Outage(huey.storage.describe())
+        self._acknowledger = Acknowledger(storage, self.name, outage)
+        self._worker = Worker(
+            executor, self._acknowledger, storage, huey.signals, self.name, huey.at_most_once
+        )
+        self._slots = Slots(settings.workers, self._worker.run)
+        self._fetcher = Fetcher(
+            storage, self.name, self._slots, settings, outage, huey.at_most_once
+        )
+        self._reaper = Reaper(storage, outage)
+        self._scheduler = Scheduler(
+            huey, storage, outage, settings.scheduler_interval, settings.periodic
+        )
+        self._heartbeat = Heartbeat(huey.storage, self.name, settings.lease)
+        self._services: list[Service] = [
+            self._acknowledger,
+            self._reaper,
+            self._scheduler,
+            self._fetcher,
+        ]
+        if settings.check_worker_health:
+            self._health = HealthCheck(self._services, settings.health_check_interval, outage)
+            self._services = [*self._services, self._health]
+        storage.extend(self.name, settings.lease)
+        if settings.flush_locks:
+            self._flush_locks()
+        huey.hooks_startup.run()
+        self._heartbeat.start()
+        for service in self._services:
+            service.start()
+        probe.reached("started", self)
+
+    def _flush_locks(self) -> None:
+        freed = self.huey.flush_locks(*self.settings.extra_locks)
+        if freed:
+            log.info("freed the locks %s", ", ".join(sorted(freed)))
+
+    def _stop(self, graceful: bool) -> None:
+        settings = self.settings
+        self._quiet()
+        if not graceful:
+            self._hurry.set()
+        self._drain(settings.shutdown_timeout if graceful else 0.0)
+        self._release()
+        self._acknowledger.flush(LAST_FLUSH)
+        self._acknowledger.stop()
+        self._acknowledger.join(LAST_FLUSH)
+        self._leave()
+        self._slots.release_greenlets()
+        self._heartbeat.stop()
+        self.huey.hooks_shutdown.run()
+        if self._native_executor is not None:
+            self._native_executor.close()
+        self._storage.close()
+        probe.reached("stopped", self)
+
+    def _quiet(self) -> None:
+        """Fetch no more and enqueue no more."""
+        self._slots.close()
+        self._worker.closing = True
+        others = [one for one in self._services if one is not self._acknowledger]
+        for service in others:
+            service.stopping.set()
+        gives_up_at = clock.monotonic() + LAST_FLUSH
+        while self._fetcher.is_alive and clock.monotonic() < gives_up_at:
+            # Asked again and again: the fetch may have been about to wait when it was asked.
+            try:
+                self._fetcher.stop()
+            except StorageUnavailable:
+                break
+            self._fetcher.join(0.1)
+        for service in others:
+            service.join(LAST_FLUSH)
+
+    def _drain(self, timeout: float | None) -> None:
+        """Let running tasks end, for ``timeout`` seconds; then interrupt those that have not."""
+        ends_at = None if timeout is None else clock.monotonic() + timeout
+        while not self._slots.wait_idle(0.0 if self._hurry.is_set() else 0.05):
+            if self._hurry.is_set() or (ends_at is not None and clock.monotonic() >= ends_at):
+                break
+        if not self._slots.busy:
+            return
+        interrupted = self._worker.interrupt()
+        if interrupted:
+            log.warning("interrupting %d tasks; they go back to the queue", interrupted)
+        if not self._slots.wait_idle(CLEAN_UP):
+            for running in self._worker.running.values():
+                log.error(
+                    "%s did not end within %.0f s of being interrupted; it runs again elsewhere",
+                    running.task,
+                    CLEAN_UP,
+                )
+
+    def _release(self) -> None:
+        """Give back what was fetched and not begun, and what would not end."""
+        stuck = [one.delivery for one in self._worker.running.values()]
+        deliveries = [*self._slots.take_back(), *stuck]
+        if not deliveries:
+            return
+        try:
+            self._storage.release(self.name, deliveries)
+            log.info("gave %d tasks back to the queue", len(deliveries))
+        except StorageUnavailable as error:
+            log.warning("could not give %d tasks back: %s", len(deliveries), error)
+
+    def _leave(self) -> None:
+        if self._acknowledger.pending:
+            log.error(
+                "%d finished tasks could not be acknowledged; they run again after their lease",
+                self._acknowledger.pending,
+            )
+            return
+        try:
+            self._storage.leave(self.name)
+        except StorageUnavailable as error:
+            log.warning("could not sign off: %s", error)

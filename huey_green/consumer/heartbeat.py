@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""Extends what is in flight, from a native thread: a task that hogs the hub keeps its lease."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent import monkey
+
+from huey_green import probe
+from huey_green.exceptions import StorageUnavailable
+from huey_green.storage.base import BaseStorage
+
+log = logging.getLogger("huey_green.consumer")
+
+#: Seconds between heartbeats, as a share of the lease: two in a row may be lost.
+SHARE = 1 / 3
+
+_start_native: Callable[..., int] = monkey.get_original("_thread", "start_new_thread")
+_native_lock: Callable[[], Any] = monkey.get_original("_thread", "allocate_lock")
+
+
+class Heartbeat:
+    """Calls ``extend`` every third of a lease until it is stopped.
+
+    The thread has a storage handle of its own. Where modules are patched its sockets belong to
+    the thread's own hub, so that nothing is shared with the consumer's.
+    """
+
+    def __init__(self, storage: BaseStorage, consumer: str, lease: float) -> None:
+        self._storage = storage
+        self._consumer = consumer
+        self._lease = lease
+        self._stop = _native_lock()
+        self._ended = _native_lock()
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._stop.acquire()
+        self._ended.acquire()
+        _start_native(self._run, ())
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """End it, waiting at most ``timeout`` seconds for a beat under way."""
+        self._stop.release()
+        self._ended.acquire(True, timeout)
+
+    def _run(self) -> None:
+        storage = self._storage.independent()
+        try:
+            while not self._stop.acquire(True, self._lease * SHARE):
+                self._beat(storage)
+        finally:
+            storage.close()
+            self._leave_hub()
+            self._ended.release()
+
+    def _beat(self, storage: BaseStorage) -> None:
+        try:
+            storage.extend(self._consumer, self._lease)
+            probe.reached("heartbeat")
+        except StorageUnavailable:
+            # The services report the outage; the next beat comes early enough for the lease.
+            log.debug("a heartbeat found no storage")
+        except Exception:
+            log.exception("a heartbeat failed; leases end in %.0f s without one", self._lease)
+
+    def _leave_hub(self) -> None:
+        # Patched sockets made a hub for this thread; without this it would leak its loop.
+        if monkey.is_module_patched("socket"):
+            gevent.get_hub().destroy(destroy_loop=True)

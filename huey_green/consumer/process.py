@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""A consumer as a process: OS signals to quiet, drain, interrupt and restart; exit statuses."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+from gevent.event import Event
+
+if TYPE_CHECKING:
+    from huey_green.consumer.consumer import Consumer
+
+log = logging.getLogger("huey_green.consumer")
+
+_STOP = (signal.SIGTERM, signal.SIGINT)
+
+
+class Process:
+    """SIGTERM and SIGINT stop gracefully, a second one interrupts at once, SIGHUP restarts."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self._asked = Event()
+        self._signals = 0
+        self._restart = False
+        self._arguments = [sys.executable, *sys.orig_argv[1:]]
+
+    def run(self) -> int:
+        """Consume until asked to stop; return 0 when that went well. After SIGHUP it does not
+        return: the process goes on with the same command, anew."""
+        before = {number: signal.signal(number, self._on_stop) for number in _STOP}
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._on_restart)
+        try:
+            self._consumer.start()
+            self._asked.wait()
+            self._consumer.stop(graceful=True)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if self._restart:
+            self._replace()
+        return 0
+
+    def _on_stop(self, number: int, frame: Any) -> None:
+        self._signals += 1
+        name = signal.Signals(number).name
+        if self._signals == 1 and not self._asked.is_set():
+            timeout = self._consumer.settings.shutdown_timeout
+            until = "" if timeout is None else f", for {timeout:g} s at most"
+            log.info("%s: waiting for running tasks to end%s; again to interrupt them", name, until)
+        else:
+            log.warning("%s again: interrupting running tasks", name)
+            self._restart = False
+            self._consumer.interrupt()
+        self._asked.set()
+
+    def _on_restart(self, number: int, frame: Any) -> None:
+        if not self._asked.is_set():
+            log.info("SIGHUP: restarting once running tasks have ended")
+            self._restart = True
+            self._asked.set()
+
+    def _replace(self) -> None:
+        log.info("restarting: %s", " ".join(self._arguments))
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.execv(self._arguments[0], self._arguments)

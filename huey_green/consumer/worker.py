@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""What a slot does with a delivery: open it, run its task, settle it, tell who asked."""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+import gevent
+from gevent.hub import get_hub
+from greenlet import greenlet
+
+from huey_green import clock, probe
+from huey_green.consumer.acknowledger import Acknowledger
+from huey_green.exceptions import StorageUnavailable, TaskInterrupted
+from huey_green.execution.executor import Executor
+from huey_green.execution.outcome import Outcome
+from huey_green.message import NOTHING, Delivery
+from huey_green.signals import Signals
+from huey_green.storage.base import BaseStorage
+from huey_green.task import Task
+
+log = logging.getLogger("huey_green.consumer")
+
+
+class Running(NamedTuple):
+    """A task that runs now; ``since`` is monotonic."""
+
+    delivery: Delivery
+    task: Task
+    since: float
+
+
+class Worker:
+    """Runs deliveries, any number at once. Its ``run`` is what the slots call."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        acknowledger: Acknowledger,
+        storage: BaseStorage,
+        signals: Signals,
+        consumer: str,
+        at_most_once: bool,
+    ) -> None:
+        self._executor = executor
+        self._acknowledger = acknowledger
+        self._storage = storage
+        self._signals = signals
+        self._consumer = consumer
+        self._at_most_once = at_most_once
+        self.running: dict[greenlet, Running] = {}
+        self.executed = 0
+        #: Set when the consumer stops: what cannot be opened now goes back.
+        self.closing = False
+
+    def run(self, delivery: Delivery) -> None:
+        """Take one delivery from opened to settled."""
+        opened = self._open(delivery)
+        if isinstance(opened, Outcome):
+            self._end(delivery, opened)
+            return
+        if self._is_at_most_once(opened) and delivery.receipt is not None:
+            # Out of the storage before it runs: whatever happens then, it does not run again.
+            batch = self._acknowledger.add(delivery, NOTHING)
+            batch.wait()
+            if batch.was_refused(delivery):
+                return
+            delivery = delivery._replace(receipt=None)
+        self._end(delivery, self._execute(delivery, opened))
+
+    def _open(self, delivery: Delivery) -> Task | Outcome:
+        """Open a delivery; the store may be asked for revocations, and may be away."""
+        while True:
+            try:
+                return self._executor.open(delivery)
+            except StorageUnavailable:
+                if self.closing:
+                    return Outcome(interrupted=True)
+                gevent.sleep(1.0)
+
+    def _is_at_most_once(self, task: Task) -> bool:
+        return self._at_most_once if task.at_most_once is None else task.at_most_once
+
+    def _execute(self, delivery: Delivery, task: Task) -> Outcome:
+        current = gevent.getcurrent()
+        self.running[current] = Running(delivery, task, clock.monotonic())
+        try:
+            return self._executor.execute(task)
+        finally:
+            del self.running[current]
+            self.executed += 1
+
+    def _end(self, delivery: Delivery, outcome: Outcome) -> None:
+        if outcome.interrupted:
+            self._give_back(delivery, outcome)
+            return
+        batch = self._acknowledger.add(delivery, outcome.effects)
+        for name, task, *rest in outcome.events:
+            if self._signals.has_receivers(name):
+                # Whoever is told that a task is complete finds its result in the store.
+                batch.wait()
+                if batch.was_refused(delivery):
+                    return
+                self._signals.send(name, task, *rest)
+
+    def _give_back(self, delivery: Delivery, outcome: Outcome) -> None:
+        if delivery.receipt is not None:
+            try:
+                self._storage.release(self._consumer, [delivery])
+            except StorageUnavailable:
+                log.warning("the storage is away; an interrupted task runs again after its lease")
+        for event in outcome.events:
+            self._signals.send(*event)
+        probe.reached("interrupted", delivery)
+
+    def interrupt(self) -> int:
+        """Raise ``TaskInterrupted`` in all tasks that run now; return how many."""
+        for runner, running in self.running.items():
+            get_hub().loop.run_callback(self._raise_in, runner, running)
+        return len(self.running)
+
+    def _raise_in(self, runner: greenlet, running: Running) -> None:
+        # In the hub, where nothing can come between the look and the throw: a greenlet whose
+        # task has just ended is in a storage call by now, and is left alone.
+        if self.running.get(runner) is running:
+            runner.throw(TaskInterrupted("the consumer stops"))
