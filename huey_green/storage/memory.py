@@ -91,7 +91,9 @@ class MemoryStorage(BaseStorage):
 
     def read_schedule(self, timestamp: Moment) -> list[bytes]:
         with self._changed:
-            return self._take_due(epoch(timestamp), None)
+            due = self._due(epoch(timestamp), None)
+            del self._schedule[: len(due)]
+            return due
 
     def schedule_size(self) -> int:
         return len(self._schedule)
@@ -104,13 +106,11 @@ class MemoryStorage(BaseStorage):
         with self._changed:
             self._schedule.clear()
 
-    def _take_due(self, now: float, limit: int | None) -> list[bytes]:
+    def _due(self, now: float, limit: int | None) -> list[bytes]:
         due = 0
         while due < len(self._schedule) and self._schedule[due][0] <= now and due != limit:
             due += 1
-        bodies = [body for _, _, body in self._schedule[:due]]
-        del self._schedule[:due]
-        return bodies
+        return [body for _, _, body in self._schedule[:due]]
 
     # Results and other values.
 
@@ -152,7 +152,7 @@ class MemoryStorage(BaseStorage):
         max_delay: float = 1.0,
     ) -> bool:
         with self._changed:
-            return self._changed.wait_for(lambda: key in self._data, timeout)
+            return self._changed.wait_for(lambda: self.has_data_for_key(key), timeout)
 
     def result_store_size(self) -> int:
         return len(self.result_items())
@@ -312,10 +312,10 @@ class MemoryStorage(BaseStorage):
         priority_of: Callable[[bytes], float | None] | None = None,
     ) -> int:
         with self._changed:
-            due = self._take_due(self.time() if now is None else now, limit)
-            self.enqueue_many(
-                [Outgoing(body, priority_of(body) if priority_of else None) for body in due]
-            )
+            due = self._due(self.time() if now is None else now, limit)
+            messages = [Outgoing(body, priority_of(body) if priority_of else None) for body in due]
+            del self._schedule[: len(due)]  # Only now: a caller's priority_of may have raised.
+            self.enqueue_many(messages)
             return len(due)
 
     def enqueue_once(

@@ -188,13 +188,16 @@ class SqliteStorage(BaseStorage):
                     return False
         return True
 
-    def _look(self, topics: Collection[str]) -> list[str]:
-        return self._database.read(self._look_here, topics)
+    def _look(self, awaited: Callable[[], Collection[str]]) -> list[str]:
+        return self._database.read(self._look_here, awaited)
 
-    def _look_here(self, db: sqlite3.Connection, topics: Collection[str]) -> list[str]:
+    def _look_here(
+        self, db: sqlite3.Connection, awaited: Callable[[], Collection[str]]
+    ) -> list[str]:
         """Return the topics that came true, if others wrote since the last look."""
         if not self._database.has_changed(db):
             return []
+        topics = awaited()
         keys = [topic.removeprefix(_VALUE) for topic in topics if topic.startswith(_VALUE)]
         present = values.present(db, self.name, keys, self.time())
         is_ready = _READY in topics and self._is_ready(db)

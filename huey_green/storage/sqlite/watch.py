@@ -14,8 +14,9 @@ FIRST_DELAY = 0.005
 LONGEST_DELAY = 0.05
 DELAY_GROWTH = 1.5
 
-#: Looks which of the given topics have come true since the last look.
-Look = Callable[[Collection[str]], Iterable[str]]
+#: Returns which of the awaited topics have come true since the last look. It asks what is awaited
+#: after it has read what was written: who comes in between would otherwise be overlooked.
+Look = Callable[[Callable[[], Collection[str]]], Iterable[str]]
 
 
 class Waiter:
@@ -72,7 +73,7 @@ class Watch:
             if not self._leads(waiter):
                 waiter.event.wait(left)
             elif not waiter.event.wait(delay if left is None else min(delay, left)):
-                self.tell(self._look(list(self._waiters)))
+                self.tell(self._look(lambda: list(self._waiters)))
                 delay = min(delay * DELAY_GROWTH, LONGEST_DELAY)
 
     def tell(self, topics: Iterable[str]) -> None:
@@ -94,7 +95,8 @@ class Watch:
         others.remove(waiter)
         if not others:
             del self._waiters[waiter.topic]
-        if self._leader is waiter:
+        # Also when nobody leads: the one that was asked to may be this one.
+        if self._leader in (waiter, None):
             self._leader = None
             for heirs in self._waiters.values():
                 heirs[0].event.set()

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+"""The tests that every storage passes, for pytest.
+
+    class TestMyStorage(StorageContract):
+        @pytest.fixture
+        def storage(self):
+            storage = MyStorage()
+            yield storage
+            storage.close()
+
+A storage without leases subclasses ``DocumentedContract`` alone. What depends on a capability
+asks for its flag (``priority``, ``blocking``). Where a lease has to expire the tests say so to
+the storage (``now``); they do not wait.
+"""
+
+from __future__ import annotations
+
+from huey_green.testing.documented import DocumentedContract
+from huey_green.testing.leases import LeaseContract
+
+
+class StorageContract(DocumentedContract, LeaseContract):
+    """Subclass this with a ``storage`` fixture that gives an empty storage, closed afterwards."""
+
+
+__all__ = ["DocumentedContract", "LeaseContract", "StorageContract"]
