@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""The command: ``python -m benchmarks WORKLOAD [--quick] [--json FILE] [--rounds N]``.
+
+Exit status 0 when everything was measured, whether or not a goal was met: a noisy machine is
+no error. 1 when something under measurement failed, with the end of its log.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import idle, io, latency, report, throughput
+from benchmarks.runner import Bench, ChildFailed, Scale, bench
+
+WORKLOADS: dict[str, Callable[[Bench, Scale], list[report.Table]]] = {
+    "throughput": throughput.run,
+    "io": io.run,
+    "latency": latency.run,
+    "idle": idle.run,
+}
+
+
+def main() -> int:
+    options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    names = list(WORKLOADS) if options.workload == "all" else [options.workload]
+    try:
+        measured = _measure(names, _scale(options))
+    except ChildFailed as failure:
+        print(f"benchmarks: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if options.json:
+        options.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def _measure(names: list[str], scale: Scale) -> dict[str, Any]:
+    """Run the workloads, print each as it ends, and return all of it as JSON values."""
+    with bench() as redis:
+        around = report.surroundings(redis.redis.info("server")["redis_version"])
+        print(report.describe(around) + "\n", flush=True)
+        tables = []
+        for name in names:
+            for table in WORKLOADS[name](redis, scale):
+                print(table.as_text(), flush=True)
+                tables.append(table.as_json())
+    return {**around, "tables": tables}
+
+
+def _scale(options: argparse.Namespace) -> Scale:
+    rounds = options.rounds
+    if options.tasks:
+        few = options.tasks
+        return Scale(rounds, few, few, few, 0.5, [(few, 0.01, 50)])
+    if options.quick:
+        return Scale(rounds, 10_000, 5_000, 500, 5.0, [(2_000, 0.1, 500)])
+    return Scale(rounds, 100_000, 20_000, 500, 10.0, [(10_000, 0.1, 500), (20_000, 1.0, 5000)])
+
+
+def _options() -> argparse.Namespace:
+    """Read the command line; what could fail at the end is refused at the beginning."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("workload", choices=(*WORKLOADS, "all"))
+    parser.add_argument("--quick", action="store_true", help="less of everything")
+    parser.add_argument("--rounds", type=_positive, default=3, help="turns of each contestant")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples to FILE")
+    # For the tests: this many of everything.
+    parser.add_argument("--tasks", type=_positive, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.json and not options.json.parent.is_dir():
+        parser.error(f"--json: there is no directory {options.json.parent}")
+    return options
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""Those who work: the bare loop, and huey_green's own command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.app import App, build
+from benchmarks.keys import IN_FLIGHT_KEY, QUEUE_KEY, RESULTS_KEY, SUMMARY_KEY, new_message
+from benchmarks.runner import Bench, Child
+
+#: Messages sent in one pipeline by those that enqueue in bulk.
+PIPELINED = 1000
+
+
+class Floor:
+    """The bare loop of ``benchmarks.floor``."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        *,
+        workers: int = 500,
+        results: bool = False,
+        reuse: bool = False,
+        seconds: float = 0.0,
+    ) -> None:
+        self.redis = bench.redis
+        self.results = results
+        self._arguments = [
+            *("drain", "--url", bench.url, "--workers", str(workers), "--seconds", str(seconds)),
+            *(["--results"] if results else []),
+            *(["--reuse"] if reuse else []),
+        ]
+
+    def fill(self, count: int) -> None:
+        """Enqueue ``count`` messages."""
+        push_floor_messages(self.redis, count)
+
+    def start(self) -> Child:
+        return floor_child(self._arguments)
+
+    def waiting(self) -> int:
+        return int(self.redis.llen(QUEUE_KEY))
+
+    def left(self, total: int) -> int:
+        if self.results:
+            return total - int(self.redis.hlen(RESULTS_KEY))
+        return self.waiting() or int(self.redis.hlen(IN_FLIGHT_KEY))
+
+    def executed(self) -> int:
+        return int(floor_summary(self.redis)["executed"])
+
+
+class Ours:
+    """``python -m huey_green`` as a user starts it.
+
+    ``quiet`` is the option -q; otherwise what INFO logs goes to a file.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        *,
+        workers: int = 500,
+        queue: str = "list",
+        results: bool = False,
+        quiet: bool = True,
+    ) -> None:
+        self.app: App = build(bench.url, queue, results)
+        self.results = results
+        logging = ("-q",) if quiet else ("-l", str(bench.directory / "consumer.log"))
+        self._arguments = (
+            *("-m", "huey_green", "benchmarks.served.huey", "-w", str(workers)),
+            *logging,
+        )
+        self._environment = {
+            "BENCHMARK_URL": bench.url,
+            "BENCHMARK_QUEUE": queue,
+            "BENCHMARK_RESULTS": "1" if results else "0",
+        }
+
+    def start(self) -> Child:
+        return Child("the consumer", self._arguments, self._environment)
+
+    def waiting(self) -> int:
+        return len(self.app.huey)
+
+    def left(self, total: int) -> int:
+        storage = self.app.huey.storage
+        if self.results:
+            # A result is stored in the same step that settles its task.
+            return total - int(storage.result_store_size())
+        # Twice, in case one was on its way from here to there.
+        return any(storage.queue_size() or storage.in_flight() for _ in range(2))
+
+    def executed(self) -> int:
+        return int(self.app.summary().get("executed", 0))
+
+
+def push_floor_messages(redis: Any, count: int) -> None:
+    """Enqueue ``count`` messages for the floor, pipelined."""
+    for start in range(0, count, PIPELINED):
+        with redis.pipeline(transaction=False) as pipe:
+            for _ in range(start, min(count, start + PIPELINED)):
+                pipe.lpush(QUEUE_KEY, new_message())
+            pipe.execute()
+
+
+def floor_child(arguments: Sequence[str]) -> Child:
+    """Start ``benchmarks.floor``."""
+    return Child("the floor", ("-m", "benchmarks.floor", *arguments))
+
+
+def floor_summary(redis: Any) -> dict[str, Any]:
+    """Return what the floor that stopped last has counted."""
+    summary: dict[str, Any] = json.loads(redis.get(SUMMARY_KEY) or b"{}")
+    return summary
