@@ -30,7 +30,7 @@ FAILURE = "failed-attempt:"
 READY = "consumer-ready"
 
 
-def open_huey(location: str, name: str) -> Any:
+def open_huey(location: str, name: str) -> RedisHuey | SqliteHuey:
     """Return the Huey for a Redis URL, or for anything else taken as the path of an SQLite file."""
     if "://" in location:
         # The client name tells the connections of this process from others in CLIENT LIST.

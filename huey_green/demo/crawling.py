@@ -49,17 +49,21 @@ class Crawl:
             self._hosts[result.id] = self.app.host_of(url)
         self.tally.asked += len(urls)
 
-    def collect(self) -> None:
+    def collect(self) -> int:
         """Take what has come since the last time from the storage into the tally.
 
         One listing shows all that is there and not yet taken; then one call takes each. What
         this costs grows with the pages that have ended, not with those that are waited for.
+        Returns how many pages are with the consumer.
         """
+        # Before the listing: a page that ends in between is then not counted as running.
+        queued: int = len(self.huey) + self.huey.scheduled_count()
         for key in list(self.huey.all_results()):
             if key in self._waiting:
                 self._take(key)
             elif key.startswith(self.app.FAILURE):
                 self.tally.attempt_failed(self.huey.get(key))
+        return max(len(self._waiting) - queued, 0)
 
     def _take(self, key: str) -> None:
         result = self._waiting[key]
@@ -80,11 +84,6 @@ class Crawl:
         """Return the addresses of that many pages of the server."""
         urls: list[str] = self.app.sitemap(server, pages)
         return urls
-
-    def running(self) -> int:
-        """Return how many pages are with the consumer now, as far as the queue tells."""
-        queued: int = len(self.huey) + self.huey.scheduled_count()
-        return max(len(self._waiting) - queued, 0)
 
     def clean(self) -> None:
         """Delete all that this crawl has left in the storage."""

@@ -128,9 +128,10 @@ class Run:
     def _look(self, screen: Screen) -> None:
         for child in self._children:
             child.check()
-        self._crawl.collect()
+        running = self._crawl.collect()
         elapsed = self._elapsed()
-        screen.show(self._tally, self._crawl.running(), elapsed)
+        self._usage.pace.add(elapsed, self._tally.finished)
+        screen.show(self._tally, running, elapsed)
         if elapsed - self._measured_at >= MEASURE_EVERY:
             self._measured_at = elapsed
             self._measure()

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from huey_green.demo.tally import Tally, duration, per_second, percentile, size
+from huey_green.demo.tally import Pace, Tally, duration, per_second, percentile, size
 
 
 @dataclass(slots=True)
@@ -27,6 +27,7 @@ class Usage:
     seconds: float = 0.0
     memory: int | None = None
     links: int | None = None
+    pace: Pace = field(default_factory=Pace)
 
     def saw(self, memory: int | None, links: int | None) -> None:
         """Note what was measured, and keep the highest."""
@@ -110,7 +111,7 @@ def _rows(tally: Tally, usage: Usage) -> list[tuple[str, str]]:
         ("wall time", duration(usage.seconds)),
         ("one worker", f"{duration(tally.alone)} (the answer times of all attempts, added up)"),
         ("speed-up", f"{speed_up(tally, usage.seconds):.0f} times"),
-        ("throughput", f"{per_second(tally.finished, usage.seconds):.0f} pages a second"),
+        ("throughput", _throughput(tally, usage)),
         ("storage", usage.storage),
     ]
     if usage.links is not None:
@@ -120,3 +121,8 @@ def _rows(tally: Tally, usage: Usage) -> list[tuple[str, str]]:
     if usage.memory is not None:
         rows.append(("peak memory", f"{size(usage.memory)}, the consumer process"))
     return rows
+
+
+def _throughput(tally: Tally, usage: Usage) -> str:
+    average = f"{per_second(tally.finished, usage.seconds):.0f} pages a second"
+    return f"{average}, {usage.pace.best:.0f} in the best one" if usage.pace.best else average

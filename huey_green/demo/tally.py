@@ -75,6 +75,23 @@ class Tally:
         self.alone += record["served_in"] or record["seconds"]
 
 
+class Pace:
+    """How many pages ended in the best second of a run."""
+
+    def __init__(self) -> None:
+        self.best = 0.0
+        self._marks: list[tuple[float, int]] = []
+
+    def add(self, seconds: float, finished: int) -> None:
+        """Note that so many pages had ended after so many seconds."""
+        self._marks.append((seconds, finished))
+        while len(self._marks) > 1 and seconds - self._marks[1][0] >= 1.0:
+            del self._marks[0]
+        since, before = self._marks[0]
+        if seconds - since >= 1.0:
+            self.best = max(self.best, (finished - before) / (seconds - since))
+
+
 def percentile(values: list[float], percent: float) -> float:
     """Return the value that ``percent`` of 100 values do not exceed (nearest rank), else 0.0."""
     if not values:

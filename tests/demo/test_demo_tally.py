@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from huey_green.demo.tally import Tally, duration, per_second, percentile, size
+from huey_green.demo.tally import Pace, Tally, duration, per_second, percentile, size
 
 
 def fetched(host: str, seconds: float, served_in: float) -> dict[str, object]:
@@ -73,3 +73,24 @@ def test_durations_are_said_as_people_say_them(seconds, said):
 
 def test_sizes_are_in_powers_of_ten():
     assert (size(900), size(61_440), size(58_720_256)) == ("1 kB", "61 kB", "58.7 MB")
+
+
+def test_the_best_second_is_one_of_at_least_a_second():
+    pace = Pace()
+    for seconds, finished in [
+        (0.0, 0),
+        (0.1, 500),
+        (0.9, 600),
+        (1.0, 700),
+        (1.5, 1300),
+        (2.2, 1900),
+    ]:
+        pace.add(seconds, finished)
+    assert pace.best == pytest.approx((1900 - 700) / 1.2)
+
+
+def test_a_short_run_has_no_best_second():
+    pace = Pace()
+    pace.add(0.0, 0)
+    pace.add(0.9, 60)
+    assert pace.best == 0.0
