@@ -24,6 +24,7 @@ class Keys:
         self.dead = f"huey.dead.{tag}"
         self.dead_index = f"huey.deadindex.{tag}"
         self.expiring = f"huey.expiring.{tag}"
+        self.once = f"huey.once.{tag}"
         self.wake = f"huey.wake.{tag}"
         self._tag = tag
 
@@ -34,10 +35,6 @@ class Keys:
     def landing(self, consumer: str) -> str:
         """The LIST into which ``consumer`` waits: BLMOVE puts the first message there."""
         return f"huey.landing.{self._tag}.{consumer}"
-
-    def once(self, key: str) -> str:
-        """The string that says that ``key`` was enqueued."""
-        return f"huey.once.{self._tag}.{key}"
 
     def value(self, key: str) -> str:
         """The string of a value that has a time to live."""

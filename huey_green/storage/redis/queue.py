@@ -271,10 +271,9 @@ class RedisQueue(BaseStorage):
     def enqueue_once(
         self, data: bytes, key: str, ttl: float, priority: float | None = None
     ) -> bool:
-        names = (*self.keys.order(), self.keys.once(key))
-        return bool(
-            self.scripts.call("enqueue_once", names, (round(ttl * 1000), score(priority), data))
-        )
+        names = (*self.keys.order(), self.keys.once)
+        args = (key, ttl, score(priority), data)
+        return bool(self.scripts.call("enqueue_once", names, args))
 
     def in_flight(self) -> list[InFlight]:
         held = []
@@ -322,7 +321,10 @@ class RedisQueue(BaseStorage):
         per_consumer = [
             key for name in self.consumers() for key in (keys.inflight(name), keys.landing(name))
         ]
-        shared = (keys.consumers, keys.attempts, keys.dead, keys.dead_index, keys.sequence)
+        shared = (
+            *(keys.consumers, keys.attempts, keys.dead, keys.dead_index),
+            *(keys.sequence, keys.once),
+        )
         self.link.execute("DEL", *per_consumer, *shared)
 
 

@@ -1,4 +1,4 @@
--- hand_back: put what a consumer holds back in the queue, the oldest to be delivered first.
+-- hand_back: put what a consumer holds back in the queue, the oldest in front, as it was before.
 -- Return how many messages were moved: up to `limit`, and 0 only when nothing is left.
 local function landed(limit, visit)
   local moved = 0
@@ -13,22 +13,21 @@ end
 
 -- Hexadecimal receipts of one consumer grow: the longer is the later.
 local function older(a, b)
-  if #a[1] ~= #b[1] then return #a[1] < #b[1] end
-  return a[1] < b[1]
+  if #a ~= #b then return #a < #b end
+  return a < b
 end
 
+-- The latest go back first, so that those before them end up in front. A consumer holds no more
+-- than its workers, so that reading all its receipts is bounded.
 local function hand_back(inflight, limit, visit)
-  local held, cursor = {}, '0'
-  repeat
-    local page = redis.call('HSCAN', inflight, cursor, 'COUNT', limit)
-    cursor = page[1]
-    for i = 1, #page[2], 2 do held[#held + 1] = {page[2][i], page[2][i + 1]} end
-  until cursor == '0' or #held >= limit
-  table.sort(held, older)
-  for i = #held, 1, -1 do
-    restore(held[i][2])
-    redis.call('HDEL', inflight, held[i][1])
-    visit(body_of(held[i][2]))
+  local receipts = redis.call('HKEYS', inflight)
+  table.sort(receipts, older)
+  local first = math.max(1, #receipts - limit + 1)
+  for i = #receipts, first, -1 do
+    local kept = redis.call('HGET', inflight, receipts[i])
+    restore(kept)
+    redis.call('HDEL', inflight, receipts[i])
+    visit(body_of(kept))
   end
-  return #held
+  return #receipts - first + 1
 end

@@ -4,6 +4,8 @@
 -- ARGV  1 consumer   2 limit
 -- RETURNS  how many were given back; call again until it is 0
 local function ignore() end
-local moved = hand_back(KEYS[5], tonumber(ARGV[2]), ignore) + landed(tonumber(ARGV[2]), restore)
+local limit = tonumber(ARGV[2])
+local moved = landed(limit, restore)
+moved = moved + hand_back(KEYS[5], limit - moved, ignore)
 if moved == 0 then redis.call('ZREM', KEYS[6], ARGV[1]) end
 return moved

@@ -14,7 +14,8 @@ local function note(body)
   redis.call('HSET', KEYS[6], digest, before and before .. '\n' .. line or line)
 end
 -- A landed message was never handed to a task: no attempt.
-local moved = landed(tonumber(ARGV[2]), restore)
-moved = moved + hand_back(KEYS[5], tonumber(ARGV[2]), note)
+local limit = tonumber(ARGV[2])
+local moved = landed(limit, restore)
+moved = moved + hand_back(KEYS[5], limit - moved, note)
 if moved == 0 then redis.call('ZREM', KEYS[7], ARGV[1]) end
 return moved
