@@ -1,0 +1,43 @@
+# `make` lists what there is. PYTHON is the interpreter to use, one with '.[dev]' installed.
+PYTHON ?= $(shell test -x .venv/bin/python && echo .venv/bin/python || echo python3)
+
+.DEFAULT_GOAL := help
+.PHONY: help venv check format test cover bench demo dist clean
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+venv: ## .venv with everything that the other targets need
+	python3 -m venv .venv && .venv/bin/pip install -e '.[dev]'
+
+check: ## format, lint, types, layers, documents: no services, a few seconds
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy --strict huey_green/
+	$(PYTHON) -m pytest -q tests/architecture tests/docs/test_documented.py
+
+format: ## rewrite the code as ruff wants it
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+test: ## all tests; starts its own Redis
+	$(PYTHON) -m pytest
+
+cover: ## all tests, with branch coverage
+	$(PYTHON) -m pytest --cov --cov-report=term
+
+bench: ## throughput, sleeps, latency and idling, beside a bare loop on the same Redis
+	$(PYTHON) -m benchmarks throughput
+	$(PYTHON) -m benchmarks io
+	$(PYTHON) -m benchmarks latency
+	$(PYTHON) -m benchmarks idle
+
+demo: ## crawl a few thousand pages and see what that takes
+	$(PYTHON) -m huey_green demo
+
+dist: ## wheel and source distribution, in dist/
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(PYTHON) -c "import setuptools.build_meta as b; print('dist/' + b.build_sdist('dist'))"
+
+clean: ## remove what was built
+	rm -rf build dist *.egg-info .coverage htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
