@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import argparse
 import errno
-import os
 import socket
 import struct
 import sys
 from collections import Counter
 from collections.abc import Callable
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -102,25 +100,14 @@ def make_server(port: int = 0, seed: int = 1) -> WSGIServer:
     return server
 
 
-def _end_with_standard_input() -> None:
-    """End when whoever started us is gone: the pipe that it held open is closed then."""
-    sys.stdin.buffer.read()
-    os._exit(0)
-
-
 def main(argv: list[str] | None = None) -> int:
     """Serve until interrupted; returns the exit status."""
     parser = argparse.ArgumentParser(prog="crawl.server", description=__doc__)
     parser.add_argument("--port", type=int, default=8765, help="0 for any free one")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--until-eof", action="store_true", help="end when standard input is closed"
-    )
     options = parser.parse_args(argv)
     server = make_server(options.port, options.seed)
     print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
-    if options.until_eof:
-        Thread(target=_end_with_standard_input, daemon=True).start()
     try:
         server.serve_forever()
     except KeyboardInterrupt:

@@ -33,6 +33,7 @@ class Crawl:
         self.app: Any = importlib.import_module(APP)
         self.huey: Any = self.app.huey
         self.tally = tally
+        tally.patience = self.app.TIMEOUT
         self._waiting: dict[str, Any] = {}
         self._hosts: dict[str, str] = {}
 

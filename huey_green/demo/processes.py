@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +17,10 @@ from huey_green import clock
 
 T = TypeVar("T")
 
-#: Seconds that a process has to end by itself after SIGTERM, and again after a second one.
+#: Seconds that a process has after SIGTERM to finish what it does: most pages take half a one.
+GRACE = 1.0
+
+#: Seconds that it has to end after a second SIGTERM, which interrupts what it does.
 PATIENCE = 3.0
 
 #: Seconds that a process has to start.
@@ -24,6 +28,9 @@ STARTUP = 15.0
 
 #: Lines of a process's output that are shown when it has died.
 TAIL = 15
+
+#: Ends a process whose starter was killed: reads a pipe that nobody writes to, until it closes.
+_WATCHDOG = 'cat >/dev/null; kill -9 "$1"'
 
 #: Colours and cursor movements, which do not belong into a report.
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -37,7 +44,7 @@ class Child:
     """A process of ours, its output in a file.
 
     It has a session of its own: a Ctrl-C in the terminal reaches the demo alone, which then
-    ends its children in order.
+    ends its children in order. It ends with this process, even if that is killed.
     """
 
     def __init__(
@@ -54,7 +61,7 @@ class Child:
         with self.log.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
-                stdin=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=directory,
@@ -62,6 +69,13 @@ class Child:
                 start_new_session=True,
             )
         self.pid = self._process.pid
+        self._watchdog = subprocess.Popen(
+            ["/bin/sh", "-c", _WATCHDOG, "watchdog", str(self.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def check(self) -> None:
         """Raise DemoError, with the end of its output, when the process has ended."""
@@ -94,16 +108,21 @@ class Child:
 
     def end(self) -> None:
         """End the process if it still runs: politely, firmly, then by force."""
-        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+        self._end_watchdog()
+        steps = ((signal.SIGTERM, GRACE), (signal.SIGTERM, PATIENCE), (signal.SIGKILL, PATIENCE))
+        for number, seconds in steps:
             if self._process.poll() is not None:
                 break
             self._process.send_signal(number)
-            try:
-                self._process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                continue
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(seconds)
+
+    def _end_watchdog(self) -> None:
+        # Before the process: it must not outlive it and kill who gets its number next.
+        self._watchdog.kill()
+        self._watchdog.wait()
+        if self._watchdog.stdin is not None:
+            self._watchdog.stdin.close()
 
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:

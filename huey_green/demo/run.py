@@ -70,8 +70,9 @@ class Run:
                     self._crawl_all()
                 finally:
                     self._interruption.ignore()
+                    seconds = self._elapsed()
         except Interrupted:
-            print_partial(self._console, self._tally, self._elapsed())
+            print_partial(self._console, self._tally, seconds)
             raise
         print_summary(self._console, self._tally, self._usage)
 
@@ -82,7 +83,7 @@ class Run:
         self._directory = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="huey_green-demo-"))
         )
-        arguments = ["--port", "0", "--seed", str(options.seed), "--until-eof"]
+        arguments = ["--port", "0", "--seed", str(options.seed)]
         server = self._start_child(stack, "server", SERVER, arguments)
         store = self._open_store(stack)
         self._crawl = Crawl(store.location, self._tally)

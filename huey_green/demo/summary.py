@@ -63,6 +63,10 @@ def speed_up(tally: Tally, seconds: float) -> float:
     return tally.alone / seconds if seconds > 0 else 0.0
 
 
+def _times(factor: float) -> str:
+    return f"{factor:.0f} times" if factor >= 10 else f"{factor:.1f} times"
+
+
 def _headline(tally: Tally, usage: Usage) -> Text:
     return Text.assemble(
         ("One worker, one page at a time: ", ""),
@@ -70,7 +74,7 @@ def _headline(tally: Tally, usage: Usage) -> Text:
         (f".  huey_green, up to {usage.workers:,} at a time in one process: ", ""),
         (duration(usage.seconds), "bold green"),
         (".  That is ", ""),
-        (f"{speed_up(tally, usage.seconds):.0f} times", "bold"),
+        (_times(speed_up(tally, usage.seconds)), "bold"),
         (" as fast.", ""),
     )
 
@@ -110,7 +114,7 @@ def _rows(tally: Tally, usage: Usage) -> list[tuple[str, str]]:
         ("retries", str(tally.retries)),
         ("wall time", duration(usage.seconds)),
         ("one worker", f"{duration(tally.alone)} (the answer times of all attempts, added up)"),
-        ("speed-up", f"{speed_up(tally, usage.seconds):.0f} times"),
+        ("speed-up", _times(speed_up(tally, usage.seconds))),
         ("throughput", _throughput(tally, usage)),
         ("storage", usage.storage),
     ]

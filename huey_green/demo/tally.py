@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 
@@ -25,9 +25,12 @@ class Tally:
     """Counts of pages and attempts, from the records that the crawl's task leaves.
 
     ``alone`` adds up, over all attempts, the seconds that one worker would have waited: what
-    the server says that it took, else (a timeout, a reset) what was measured. The server's
-    figure is the smaller one, as it leaves out our own queueing under load.
+    the server says that it took, else (a timeout, a reset) what was measured, but at most
+    ``patience`` seconds. What was measured contains our own queueing under load, which one
+    worker does not have.
     """
+
+    patience: float = inf
 
     asked: int = 0
     fetched: int = 0
@@ -72,7 +75,7 @@ class Tally:
         self.host(host).failed += 1
 
     def _attempt(self, record: Mapping[str, Any]) -> None:
-        self.alone += record["served_in"] or record["seconds"]
+        self.alone += record["served_in"] or min(record["seconds"], self.patience)
 
 
 class Pace:

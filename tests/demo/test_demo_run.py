@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from huey_green.testing.redis import PrivateRedis
 
 from huey_green.demo import command
+from huey_green.testing.redis import PrivateRedis
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 90.0
@@ -72,13 +72,22 @@ class Demo:
         raise AssertionError(f"no line matches {pattern}: {lines}")
 
     def left(self) -> list[str]:
-        """Return processes and files that the demo has left behind."""
-        return [*self._processes(), *map(str, self.temporary.iterdir())]
+        """Return files and, once they had time to end, processes that the demo left behind."""
+        return [*self.processes_left(), *map(str, self.temporary.iterdir())]
+
+    def processes_left(self) -> list[str]:
+        """Return its processes that do not end."""
+        ends_at = time.monotonic() + 10
+        while (running := self._processes()) and time.monotonic() < ends_at:
+            time.sleep(0.05)
+        return running
 
     def _processes(self) -> list[str]:
         # Each of its children has our temporary directory in its environment or command line.
         mark = str(self.temporary)
-        listing = subprocess.run(["ps", "axewwo", "pid=,command="], capture_output=True, text=True)
+        listing = subprocess.run(
+            ["ps", "axewwo", "pid=,command="], capture_output=True, text=True, check=True
+        )
         return [line for line in listing.stdout.splitlines() if mark in line]
 
     def end(self) -> None:
@@ -155,6 +164,14 @@ def test_a_consumer_that_dies_is_reported_with_its_log(demo):
     assert demo.process.returncode == 1
     assert "the consumer has ended with status -9" in errors
     assert demo.left() == []
+
+
+def test_a_demo_that_is_killed_takes_its_children_with_it(demo):
+    process = demo.start("--pages", "2000", "--workers", "20")
+    demo.read_until(r"[1-9]\d* of \d+ pages")
+    process.kill()
+    process.communicate(timeout=LIMIT)
+    assert demo.processes_left() == []
 
 
 @pytest.mark.parametrize(

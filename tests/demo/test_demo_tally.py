@@ -41,10 +41,11 @@ def test_pages_attempts_and_hosts_are_counted_apart():
 
 
 def test_one_worker_is_charged_what_the_server_says_else_what_was_measured():
-    tally = Tally()
+    tally = Tally(patience=3.0)
     tally.page(fetched("a", 0.3, 0.2))
-    tally.attempt_failed(failed("a", "timeout", 3.0, will_retry=True))
-    assert tally.alone == pytest.approx(3.2)
+    tally.attempt_failed(failed("a", "connection reset", 0.1, will_retry=True))
+    tally.attempt_failed(failed("a", "timeout", 3.4, will_retry=True))
+    assert tally.alone == pytest.approx(3.3)
 
 
 @pytest.mark.parametrize(
