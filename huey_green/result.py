@@ -79,9 +79,10 @@ class Result(Generic[R]):
         preserve: bool = False,
     ) -> Any:
         """As ``get``, but return a failure as an ``Error`` instead of raising it."""
-        value = self._read(preserve)
-        if value is not _NONE or not blocking:
+        if not blocking:
+            value = self._read(preserve)
             return None if value is _NONE else value
+        value = self._value
         ends_at = None if timeout is None else clock.monotonic() + timeout
         while value is _NONE:
             left = None if ends_at is None else max(0.0, ends_at - clock.monotonic())

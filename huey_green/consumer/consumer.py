@@ -227,7 +227,9 @@ class Consumer:
 
     def _release(self) -> None:
         """Give back what was fetched and not begun, and what would not end."""
-        stuck = [one.delivery for one in self._worker.running.values()]
+        # One without a lease that has begun is to run at most once: it does not go back.
+        running = [one.delivery for one in self._worker.running.values()]
+        stuck = [delivery for delivery in running if delivery.receipt is not None]
         deliveries = [*self._slots.take_back(), *stuck]
         if not deliveries:
             return

@@ -82,8 +82,6 @@ class Link:
         if connection_pool is not None and url:
             raise ConfigurationError("give either connection_pool or url, not both")
         self._pool = connection_pool or _settings_pool(url, params)
-        # A reply is bytes here, whatever an application's own client wants.
-        self._pool.connection_kwargs["decode_responses"] = False
         self._limit = max_connections or MAX_CONNECTIONS
         self._read_timeout = read_timeout
         self.where = _where(self._pool.connection_kwargs)
@@ -103,7 +101,10 @@ class Link:
 
         Its answers are awaited for ``read_timeout`` seconds, None for as long as configured.
         """
-        connection: Any = self._pool.make_connection()
+        # Past the pool, which counts what it makes and never counts down what it does not get
+        # back; and a reply is bytes here, whatever an application's own client wants.
+        kwargs = {**self._pool.connection_kwargs, "decode_responses": False}
+        connection: Any = self._pool.connection_class(**kwargs)
         if read_timeout is not None:
             connection.socket_timeout = read_timeout
         return connection

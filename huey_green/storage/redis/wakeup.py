@@ -22,6 +22,16 @@ SILENCE = 5.0
 IDLE = 30.0
 
 
+class _Waiter:
+    """One caller that waits; ``announced`` says that its key's result was stored."""
+
+    __slots__ = ("announced", "event")
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.announced = False
+
+
 class Wakeup:
     """Waits on one pub/sub channel for the keys of results that have been stored."""
 
@@ -33,20 +43,20 @@ class Wakeup:
     def _reset(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._waiting: dict[str, set[threading.Event]] = {}
+        self._waiting: dict[str, set[_Waiter]] = {}
         self._listening = threading.Event()
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def wait(self, key: str, is_ready: Callable[[], bool], timeout: float | None) -> bool:
-        """Wait until ``is_ready`` says so, asking it when ``key`` is announced."""
-        if is_ready():
-            return True
+        """Wait until ``key`` is announced or ``is_ready``, at most ``timeout`` seconds."""
         if self._pid != os.getpid():
             self._reset()
         ends_at = None if timeout is None else clock.monotonic() + timeout
-        event = threading.Event()
-        self._register(key, event)
+        if timeout is not None and timeout <= 0:
+            return is_ready()
+        waiter = _Waiter()
+        self._register(key, waiter)
         try:
             while True:
                 # Not before we listen: what is stored between a look and a wait would be missed.
@@ -56,14 +66,16 @@ class Wakeup:
                 left = _left(ends_at, SILENCE)
                 if left <= 0:
                     return False
-                event.wait(left)
-                event.clear()
+                waiter.event.wait(left)
+                if waiter.announced:
+                    return True
+                waiter.event.clear()
         finally:
-            self._unregister(key, event)
+            self._unregister(key, waiter)
 
-    def _register(self, key: str, event: threading.Event) -> None:
+    def _register(self, key: str, waiter: _Waiter) -> None:
         with self._lock:
-            self._waiting.setdefault(key, set()).add(event)
+            self._waiting.setdefault(key, set()).add(waiter)
             if self._thread is None:
                 self._closed = False
                 self._thread = threading.Thread(
@@ -71,11 +83,11 @@ class Wakeup:
                 )
                 self._thread.start()
 
-    def _unregister(self, key: str, event: threading.Event) -> None:
+    def _unregister(self, key: str, waiter: _Waiter) -> None:
         with self._lock:
-            events = self._waiting.get(key, set())
-            events.discard(event)
-            if not events:
+            waiters = self._waiting.get(key, set())
+            waiters.discard(waiter)
+            if not waiters:
                 self._waiting.pop(key, None)
 
     def _run(self) -> None:
@@ -101,7 +113,7 @@ class Wakeup:
         exchange(connection, [("SUBSCRIBE", self._channel)])
         self._listening.set()
         # What was stored before we listened was not announced to us.
-        self._wake_all()
+        self._look_again()
         asked = False
         idle_since = clock.monotonic()
         while True:
@@ -117,17 +129,20 @@ class Wakeup:
                 continue
             asked = False
             if answer[0] == b"message":
-                self._wake(answer[2].decode().split("\n"))
+                self._announce(answer[2].decode().split("\n"))
             if self._waiting:
                 idle_since = clock.monotonic()
 
-    def _wake(self, keys: list[str]) -> None:
+    def _announce(self, keys: list[str]) -> None:
         for key in self._waiting.keys() & set(keys):
-            for event in tuple(self._waiting.get(key, ())):
-                event.set()
+            for waiter in tuple(self._waiting.get(key, ())):
+                waiter.announced = True
+                waiter.event.set()
 
-    def _wake_all(self) -> None:
-        self._wake(list(self._waiting))
+    def _look_again(self) -> None:
+        for waiters in list(self._waiting.values()):
+            for waiter in tuple(waiters):
+                waiter.event.set()
 
     def _done(self) -> bool:
         """End the thread's life if nobody waits; whoever comes next starts another."""

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""The link to Redis: what it takes from a user's pool, and that it recovers from anything."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from huey_green.exceptions import StorageUnavailable
+from huey_green.storage.redis.connect import Link
+from huey_green.testing.redis import PrivateRedis
+
+
+def test_any_number_of_failed_calls_leaves_nothing_that_keeps_later_ones_from_working() -> None:
+    with PrivateRedis() as server:
+        link = Link(url=server.url)
+        assert link.execute("PING") in (b"PONG", "PONG")
+        server.kill()
+        for _ in range(250):
+            with pytest.raises(StorageUnavailable):
+                link.execute("PING")
+        server.start()
+        assert link.execute("PING") in (b"PONG", "PONG")
+        link.close()
+
+
+def test_a_pool_that_the_application_shares_is_left_as_it_was(redis_server: PrivateRedis) -> None:
+    pool = redis.ConnectionPool.from_url(redis_server.url, decode_responses=True)
+    link = Link(connection_pool=pool)
+    link.execute("SET", "link-test", "1")
+    assert link.execute("GET", "link-test") == b"1"
+    application = redis.Redis(connection_pool=pool)
+    assert application.get("link-test") == "1"
+    application.delete("link-test")
+    application.close()
+    pool.disconnect()
+    link.close()
+
+
+def test_more_callers_than_connections_take_turns(redis_server: PrivateRedis) -> None:
+    import threading
+
+    link = Link(url=redis_server.url, max_connections=2)
+    answers: list[bytes] = []
+
+    def ask() -> None:
+        for _ in range(50):
+            answers.append(link.execute("ECHO", "x"))
+
+    threads = [threading.Thread(target=ask) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert answers == [b"x"] * 800
+    assert len(link._idle) <= 2
+    link.close()
