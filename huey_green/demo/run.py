@@ -89,7 +89,7 @@ class Run:
         self._crawl = Crawl(store.location, self._tally)
         stack.callback(self._clean)
         self._crawl.huey.storage.ping()
-        self._say("storage", store.label)
+        self._say("storage", store.label + store.why)
         arguments = [f"{APP}.huey", "--workers", str(options.workers), "--quiet", "--no-periodic"]
         consumer = self._start_child(stack, "consumer", "huey_green", arguments)
         address = server.wait_for(lambda: _address(server.output()))

@@ -18,10 +18,14 @@ SCHEMES = ("redis://", "rediss://", "unix://")
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A storage to use: ``location`` as the crawl's app takes it, ``label`` for people."""
+    """A storage to use: ``location`` as the crawl's app takes it, ``label`` for people.
+
+    ``why`` is why it is not another one.
+    """
 
     location: str
     label: str
+    why: str = ""
 
     @property
     def is_redis(self) -> bool:
@@ -38,6 +42,8 @@ class Store:
 def given(text: str) -> Store:
     """Return the storage that ``--storage`` names; raises DemoError for anything else."""
     if text.startswith(SCHEMES):
+        if find_spec("redis") is None:
+            raise DemoError(f"--storage {text}: redis-py is not installed: pip install redis")
         version = measure.redis_version(text)
         return Store(text, f"the Redis {version} that you named".replace("  ", " "))
     scheme, found, path = text.partition("://")
@@ -61,4 +67,4 @@ def automatic(directory: Path, stack: ExitStack) -> Store:
 
 
 def _sqlite(directory: Path, why: str) -> Store:
-    return Store(str(directory / "crawl.db"), f"SQLite, a temporary file ({why})")
+    return Store(str(directory / "crawl.db"), "SQLite, a temporary file", f": {why}")
