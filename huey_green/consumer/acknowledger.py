@@ -10,6 +10,7 @@ from gevent.event import Event
 from huey_green import probe
 from huey_green.consumer.outage import Outage
 from huey_green.consumer.service import Service
+from huey_green.exceptions import StorageUnavailable
 from huey_green.message import Delivery, Effects, Settlement
 from huey_green.storage.base import BaseStorage
 
@@ -54,6 +55,8 @@ class Acknowledger(Service):
         self._open = Batch()
         self._sending: Batch | None = None
         self._something = Event()
+        #: The batch now under way was sent before, and no answer came.
+        self._in_doubt = False
         self.settled = 0
 
     def add(self, delivery: Delivery, effects: Effects) -> Batch:
@@ -82,14 +85,32 @@ class Acknowledger(Service):
                 return
             self._sending, self._open = self._open, Batch()
         batch = self._sending
-        batch.refused = self._storage.settle(self._consumer, batch.settlements)
+        refused = self._settle(batch.settlements)
+        self.answered()
         self.settled += len(batch.settlements)
         self._sending = None
-        if batch.refused:
-            self._report(batch.refused)
+        if refused:
+            self._note_refused(batch, refused)
+        self._in_doubt = False
         if batch.settled is not None:
             batch.settled.set()
         probe.reached("settled", len(batch.settlements))
+
+    def _settle(self, settlements: list[Settlement]) -> list[Settlement]:
+        try:
+            refused = self._storage.settle(self._consumer, settlements)
+        except StorageUnavailable:
+            self._in_doubt = True
+            raise
+        return refused
+
+    def _note_refused(self, batch: Batch, refused: list[Settlement]) -> None:
+        if self._in_doubt:
+            # The storage may have taken them just before we lost its answer.
+            log.info("%d tasks had been settled already, or were taken over", len(refused))
+            return
+        batch.refused = refused
+        self._report(refused)
 
     def stop(self) -> None:
         """Ask it to end; ``flush`` first, or what is pending is left to the leases."""

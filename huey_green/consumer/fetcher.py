@@ -49,7 +49,7 @@ class Fetcher(Service):
         deliveries = self._storage.fetch(
             self._consumer, min(capacity, FETCH_LIMIT), FETCH_WAIT, self._lease
         )
-        self.outage.recovered()
+        self.answered()
         if deliveries:
             self._empty = 0
             self._slots.put(deliveries)

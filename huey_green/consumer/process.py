@@ -66,6 +66,8 @@ class Process:
 
     def _replace(self) -> None:
         log.info("restarting: %s", " ".join(self._arguments))
+        # Inherited by what follows: a further SIGHUP while it starts is not to end it.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -31,6 +31,7 @@ class Reaper(Service):
         """Give back what dead consumers held."""
         dead = died_here(list(self._storage.consumers()))
         reclaimed = self._storage.reclaim(BATCH, dead)
+        self.answered()
         if reclaimed:
             log.warning("gave %d tasks of dead consumers back to the queue", reclaimed)
         probe.reached("reaped", reclaimed)

@@ -67,6 +67,7 @@ class Scheduler(Service):
         """Promote what is due, and enqueue the periodic tasks of a minute that has begun."""
         while self._storage.promote(BATCH, priority_of=self._priority_of) >= BATCH:
             pass
+        self.answered()
         if self._periodic:
             for minute in self._minutes_begun(self._now()):
                 self._enqueue_periodic(minute)

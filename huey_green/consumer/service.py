@@ -18,8 +18,8 @@ log = logging.getLogger("huey_green.consumer")
 class Service:
     """Calls ``tick`` every ``interval`` seconds in a greenlet of its own.
 
-    While the storage is away it waits as ``outage`` says; any other error of a tick is logged
-    and the next tick comes later and later.
+    While the storage is away it waits as ``outage`` says, until a tick calls ``answered``; any
+    other error of a tick is logged, and the next tick comes later and later.
     """
 
     #: What it is called in the log.
@@ -36,6 +36,10 @@ class Service:
     def tick(self) -> None:
         """Do the work of one round. Subclasses say what it is."""
         raise NotImplementedError
+
+    def answered(self) -> None:
+        """Note, in a tick, that the storage has answered."""
+        self.outage.recovered(self.name)
 
     def start(self) -> None:
         """Begin to tick; starting twice is starting once."""
@@ -69,12 +73,11 @@ class Service:
         try:
             self.tick()
         except StorageUnavailable as error:
-            return self.outage.failed(error)
+            return self.outage.failed(self.name, error)
         except Exception:
             self._errors += 1
             log.exception("the %s failed and goes on", self.name)
             return jittered(exponential(self._errors, 0.1, 2.0, 10.0))
         self._errors = 0
-        self.outage.recovered()
         # A little spread, so that several consumers do not march in step.
         return jittered(self.interval, 0.1) if self.interval else 0.0

@@ -8,7 +8,6 @@ way to the next at once, and a crowd of tasks that never wait is run by one gree
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -19,8 +18,6 @@ from greenlet import greenlet
 
 from huey_green import clock
 from huey_green.message import Delivery
-
-log = logging.getLogger("huey_green.consumer")
 
 #: Seconds after which a greenlet that has not waited lets others run.
 TURN = 0.005
@@ -66,10 +63,9 @@ class Slots:
     def put(self, deliveries: Iterable[Delivery]) -> None:
         """Give work to the greenlets. After ``close`` it is kept for ``take_back``."""
         self._ready.extend(deliveries)
-        if self._ready:
+        if self._ready and not self._closed:
             self._idle.clear()
-            if not self._closed:
-                self._call_one()
+            self._call_one()
 
     def close(self) -> None:
         """Begin no further delivery; ``capacity`` is 0 from now on."""
@@ -121,8 +117,6 @@ class Slots:
                     self._call_one()
                 try:
                     self._work(delivery)
-                except Exception:
-                    log.exception("a slot failed on a delivery; its lease will run out")
                 finally:
                     self._busy -= 1
                     self._make_room()
@@ -137,10 +131,9 @@ class Slots:
 
     def _park(self) -> None:
         self._parked.append(gevent.getcurrent())
-        try:
-            get_hub().switch()
-        finally:
-            self._coming = False
+        get_hub().switch()
+        # Not when killed here: then it is another one that is coming, or none.
+        self._coming = False
 
     def _make_room(self) -> None:
         # A few at a time when there is still work, so that fetches are worth their round trip;

@@ -13,9 +13,9 @@ from greenlet import greenlet
 from huey_green import clock, probe
 from huey_green.consumer.acknowledger import Acknowledger
 from huey_green.exceptions import StorageUnavailable, TaskInterrupted
-from huey_green.execution.executor import Executor
+from huey_green.execution.executor import Executor, failed_on
 from huey_green.execution.outcome import Outcome
-from huey_green.message import NOTHING, Delivery
+from huey_green.message import NOTHING, Delivery, Effects
 from huey_green.signals import Signals
 from huey_green.storage.base import BaseStorage
 from huey_green.task import Task
@@ -56,6 +56,17 @@ class Worker:
 
     def run(self, delivery: Delivery) -> None:
         """Take one delivery from opened to settled."""
+        try:
+            self._run(delivery)
+        except Exception as error:
+            log.exception("a delivery could not be handled and goes to the dead letters")
+            self._acknowledger.add(delivery, Effects(dead=failed_on(delivery, error)))
+        except BaseException:
+            # Somebody killed this greenlet: its message is not to stay in flight for ever.
+            gevent.spawn(self._give_back, delivery, Outcome(interrupted=True))
+            raise
+
+    def _run(self, delivery: Delivery) -> None:
         opened = self._open(delivery)
         if isinstance(opened, Outcome):
             self._end(delivery, opened)

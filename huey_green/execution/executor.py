@@ -243,6 +243,12 @@ def error_metadata(task_id: str, error: BaseException, retries: int) -> dict[str
     }
 
 
+def failed_on(delivery: Delivery, error: Exception) -> DeadLetter:
+    """Return the dead letter of a delivery on which this library itself failed."""
+    letter = _dead_letter(delivery, None, f"could not be handled: {error!r}")
+    return letter._replace(traceback="".join(traceback.format_exception(error)))
+
+
 def _dead_letter(delivery: Delivery, task_id: str | None, reason: str) -> DeadLetter:
     now = clock.wall()
     return DeadLetter(
