@@ -59,7 +59,9 @@ def test_a_child_that_ignores_sigterm_is_killed(child_of, monkeypatch):
 
 
 def test_a_child_finds_this_huey_green_from_anywhere(child_of):
-    child = child_of("import huey_green; print(huey_green.__file__, flush=True); import time; time.sleep(60)")
+    child = child_of(
+        "import huey_green; print(huey_green.__file__, flush=True); import time; time.sleep(60)"
+    )
     found = child.wait_for(lambda: child.output() or None)
     root = os.path.dirname(os.path.dirname(processes.__file__))
     assert found.strip() == os.path.join(root, "__init__.py")
