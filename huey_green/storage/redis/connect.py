@@ -145,9 +145,9 @@ class Link:
                 self._idle.append((connection, clock.monotonic()))
 
     def _take(self) -> Any:
-        if self._idle:
+        try:
             connection, used_at = self._idle.pop()
-        else:
+        except IndexError:
             connection, used_at = self.new_connection(self._read_timeout), 0.0
         try:
             if clock.monotonic() - used_at > TRUSTED_FOR and _is_stale(connection):
