@@ -14,8 +14,10 @@ def exponential(attempt: int, initial: float, factor: float, cap: float) -> floa
     """
     if factor <= 1.0:
         return min(initial, cap)
-    # Beyond 64 doublings every cap is reached; larger powers would overflow a float.
-    return min(initial * factor ** min(attempt, 64), cap)
+    try:
+        return min(initial * float(factor) ** attempt, cap)
+    except OverflowError:  # More than a float can hold is more than any cap.
+        return cap
 
 
 def jittered(delay: float, share: float = 0.25) -> float:

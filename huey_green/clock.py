@@ -48,7 +48,8 @@ def as_eta(eta: datetime | None, delay: float | timedelta | None, utc: bool) -> 
     """
     if delay is not None:
         seconds = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
-        return now(utc) + timedelta(seconds=seconds)
+        # Not now() plus a timedelta: local time may jump an hour on the way.
+        return from_epoch(wall() + seconds, utc)
     if eta is None:
         return None
     return as_naive(eta, utc)

@@ -16,7 +16,7 @@ from huey_green.keeping import Keeping
 from huey_green.message import Delivery, Outgoing, Settlement
 from huey_green.registry import Registry
 from huey_green.result import Result, ResultGroup
-from huey_green.serializer import Serializer
+from huey_green.serializer import Serializer, compressing
 from huey_green.signals import Signals
 from huey_green.storage.base import BaseStorage
 from huey_green.task import Task
@@ -68,7 +68,7 @@ class Huey(Declaring, Keeping):
         self.immediate_use_memory = immediate_use_memory
         self.max_deliveries = max_deliveries
         self.at_most_once = at_most_once
-        self.serializer = _compressing(serializer or Serializer(), compression, use_zlib)
+        self.serializer = compressing(serializer or Serializer(), compression, use_zlib)
         self.registry = Registry()
         self.signals = Signals()
         self.hooks_before = Hooks("pre_execute")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import pickle
 import zlib
+from copy import copy
 from typing import Any
 
 from huey_green.exceptions import ConfigurationError
@@ -56,5 +57,16 @@ class Serializer:
         if data.startswith(_GZIP_MAGIC):
             return gzip.decompress(data)
         if data and data[0] == _ZLIB_FIRST:
-            return zlib.decompress(data)
+            try:
+                return zlib.decompress(data)
+            except zlib.error:
+                return data  # A format whose data may begin with the same byte.
         return data
+
+
+def compressing(serializer: Serializer, compression: bool, use_zlib: bool) -> Serializer:
+    """Return ``serializer``, or a copy of it that compresses where that is asked for besides."""
+    if compression and not serializer.comp:
+        serializer = copy(serializer)
+        serializer.comp, serializer.use_zlib = True, use_zlib
+    return serializer

@@ -7,6 +7,7 @@ values, so that any format which carries those can be used.
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any
 
 from huey_green.exceptions import SerializationError, UnreadableMessage
@@ -18,6 +19,11 @@ VERSION = "hg1"
 
 #: The key that marks a stored value as a task's error.
 _ERROR = "huey_green.error"
+
+# Real: an option may have been computed with numpy. It comes last because it is slow.
+_WHOLE = (int, Integral)
+_NUMBER = (float, int, Real)
+_NUMBER_OR_NONE = (float, int, type(None), Real)
 
 
 def encode_message(serializer: Serializer, message: Message) -> bytes:
@@ -36,7 +42,8 @@ def decode_message(serializer: Serializer, body: bytes) -> Message:
         return _message(serializer.deserialize(body))
     except UnreadableMessage:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        # SystemExit: unpickling imports modules, and a script without a main guard may exit.
         raise UnreadableMessage(f"cannot be deserialized: {error!r}") from error
 
 
@@ -55,9 +62,18 @@ def _message(plain: Any) -> Message:
             f"is not a message of huey_green (format {VERSION}) but a {type(plain).__name__}"
         )
     _, id_, name, args, kwargs, *options, on_complete, on_error = plain
-    if not isinstance(id_, str) or not isinstance(name, str) or not isinstance(kwargs, dict):
-        raise UnreadableMessage("has fields of the wrong type")
     eta, retries, retry_delay, priority = options
+    if not (
+        isinstance(id_, str)
+        and isinstance(name, str)
+        and isinstance(args, (tuple, list))
+        and isinstance(kwargs, dict)
+        and isinstance(eta, _NUMBER_OR_NONE)
+        and isinstance(retries, _WHOLE)
+        and isinstance(retry_delay, _NUMBER)
+        and isinstance(priority, _NUMBER_OR_NONE)
+    ):
+        raise UnreadableMessage("has fields of the wrong type")
     return Message(
         id_,
         name,
