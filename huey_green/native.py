@@ -43,7 +43,7 @@ def call(function: Callable[..., Answer], *args: Any) -> Answer:
     A greenlet that is killed meanwhile stops waiting; the function is carried to its end.
     """
     hub = stoppable_hub()
-    return function(*args) if hub is None else _in_pool(hub.threadpool, function, args)
+    return function(*args) if hub is None else in_pool(hub.threadpool, function, args)
 
 
 class Lane:
@@ -61,7 +61,7 @@ class Lane:
         if pool is None or pool.hub is not hub:
             pool = import_module("gevent.threadpool").ThreadPool(1, hub=hub)
             self._pools[id(hub)] = pool
-        return _in_pool(pool, function, args)
+        return in_pool(pool, function, args)
 
     def close(self) -> None:
         """End the thread; the next call starts another."""
@@ -71,7 +71,8 @@ class Lane:
                 pool.kill()
 
 
-def _in_pool(pool: Any, function: Callable[..., Answer], args: tuple[Any, ...]) -> Answer:
+def in_pool(pool: Any, function: Callable[..., Answer], args: tuple[Any, ...]) -> Answer:
+    """Run ``function`` in a pool of gevent's native threads, which print none of its errors."""
     answer, error = pool.apply(_caught, (function, args))
     if error is None:
         return answer  # type: ignore[no-any-return]

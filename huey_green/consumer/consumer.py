@@ -7,7 +7,6 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from gevent import monkey
-from gevent.event import Event
 
 from huey_green import clock, probe
 from huey_green.consumer.acknowledger import Acknowledger
@@ -67,6 +66,7 @@ class Consumer:
         self._thread: NativeThread | None = None
         self._native_executor: NativeExecutor | None = None
         self._is_running = False
+        self._hurry = False
 
     # Life.
 
@@ -78,6 +78,7 @@ class Consumer:
         if self._is_running:
             return
         self._is_running = True
+        self._hurry = False
         try:
             if monkey.is_module_patched("socket"):
                 self._start()
@@ -86,6 +87,9 @@ class Consumer:
                 self._thread.call(self._start)
         except BaseException:
             self._is_running = False
+            if self._thread is not None:
+                self._thread.end()
+                self._thread = None
             raise
 
     def stop(self, graceful: bool = False) -> None:
@@ -98,9 +102,9 @@ class Consumer:
             return
         self._is_running = False
         if self._thread is not None:
-            self._thread.call(self._stop, graceful)
-            self._thread.end()
-            self._thread = None
+            thread, self._thread = self._thread, None
+            if thread.call(self._stop, graceful):
+                thread.end()
         else:
             self._stop(graceful)
 
@@ -111,8 +115,15 @@ class Consumer:
         return Process(self).run()
 
     def interrupt(self) -> None:
-        """End a graceful ``stop`` that is under way: running tasks are interrupted now."""
-        self._hurry.set()
+        """End a graceful ``stop`` that is under way: running tasks are interrupted now.
+
+        Called by a signal handler in the midst of a task, it raises ``TaskInterrupted`` there and
+        then: that task may be one that never lets anything else run.
+        """
+        self._hurry = True
+        worker: Worker | None = getattr(self, "_worker", None)
+        if worker is not None:  # None while it starts.
+            worker.interrupt_here()
 
     @property
     def is_running(self) -> bool:
@@ -125,9 +136,13 @@ class Consumer:
         storage = huey.storage
         if not is_patched:
             storage = cast(BaseStorage, NativeStorage(storage))
-        storage.ping()
         self._storage = storage
-        self._hurry = Event()
+        try:
+            storage.ping()
+            storage.extend(self.name, settings.lease)
+        except BaseException:
+            storage.close()
+            raise
         executor = huey.executor
         if not is_patched:
             self._native_executor = NativeExecutor(executor, settings.workers)
@@ -155,7 +170,6 @@ class Consumer:
         if settings.check_worker_health:
             self._health = HealthCheck(self._services, settings.health_check_interval, outage)
             self._services = [*self._services, self._health]
-        storage.extend(self.name, settings.lease)
         if settings.flush_locks:
             self._flush_locks()
         huey.hooks_startup.run()
@@ -169,11 +183,12 @@ class Consumer:
         if freed:
             log.info("freed the locks %s", ", ".join(sorted(freed)))
 
-    def _stop(self, graceful: bool) -> None:
+    def _stop(self, graceful: bool) -> bool:
+        """Stop; say whether nothing runs any more. A native thread cannot be made to end."""
         settings = self.settings
         self._quiet()
         if not graceful:
-            self._hurry.set()
+            self._hurry = True
         self._drain(settings.shutdown_timeout if graceful else 0.0)
         self._release()
         self._acknowledger.flush(LAST_FLUSH)
@@ -183,10 +198,10 @@ class Consumer:
         self._slots.release_greenlets()
         self._heartbeat.stop()
         self.huey.hooks_shutdown.run()
-        if self._native_executor is not None:
-            self._native_executor.close()
+        ended = self._native_executor is None or self._native_executor.close()
         self._storage.close()
         probe.reached("stopped", self)
+        return ended
 
     def _quiet(self) -> None:
         """Fetch no more and enqueue no more."""
@@ -209,12 +224,13 @@ class Consumer:
     def _drain(self, timeout: float | None) -> None:
         """Let running tasks end, for ``timeout`` seconds; then interrupt those that have not."""
         ends_at = None if timeout is None else clock.monotonic() + timeout
-        while not self._slots.wait_idle(0.0 if self._hurry.is_set() else 0.05):
-            if self._hurry.is_set() or (ends_at is not None and clock.monotonic() >= ends_at):
+        while not self._slots.wait_idle(0.0 if self._hurry else 0.05):
+            if self._hurry or (ends_at is not None and clock.monotonic() >= ends_at):
                 break
         if not self._slots.busy:
             return
-        interrupted = self._worker.interrupt()
+        # Native threads cannot be interrupted.
+        interrupted = self._worker.interrupt() if self._native_executor is None else 0
         if interrupted:
             log.warning("interrupting %d tasks; they go back to the queue", interrupted)
         if not self._slots.wait_idle(CLEAN_UP):

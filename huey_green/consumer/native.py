@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import gevent
@@ -15,10 +16,14 @@ from gevent.threadpool import ThreadPool
 from huey_green.execution.executor import Executor
 from huey_green.execution.outcome import Outcome
 from huey_green.message import Delivery
+from huey_green.native import in_pool
 from huey_green.storage.base import BaseStorage
 from huey_green.task import Task
 
 T = TypeVar("T")
+
+#: Seconds that idle threads get to end.
+_CLOSE_WAIT = 1.0
 
 
 class NativeThread:
@@ -87,13 +92,13 @@ class NativeStorage:
             return attribute
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            return self._pool.apply(attribute, args, kwargs)
+            return in_pool(self._pool, partial(attribute, **kwargs), args)
 
         return call
 
     def close(self) -> None:
         """Close the storage and end the threads."""
-        self._pool.apply(self._storage.close)
+        in_pool(self._pool, self._storage.close, ())
         self._pool.kill()
 
 
@@ -106,14 +111,14 @@ class NativeExecutor:
 
     def open(self, delivery: Delivery) -> Task | Outcome:
         """See ``Executor.open``."""
-        opened: Task | Outcome = self._pool.apply(self._executor.open, (delivery,))
-        return opened
+        return in_pool(self._pool, self._executor.open, (delivery,))
 
     def execute(self, task: Task) -> Outcome:
         """See ``Executor.execute``."""
-        outcome: Outcome = self._pool.apply(self._executor.execute, (task,))
-        return outcome
+        return in_pool(self._pool, self._executor.execute, (task,))
 
-    def close(self) -> None:
-        """End the threads."""
-        self._pool.kill()
+    def close(self) -> bool:
+        """End the threads; say whether none was busy with a task that does not end."""
+        closing = gevent.spawn(self._pool.kill)
+        closing.join(_CLOSE_WAIT)
+        return bool(closing.dead)

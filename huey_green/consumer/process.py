@@ -48,15 +48,15 @@ class Process:
     def _on_stop(self, number: int, frame: Any) -> None:
         self._signals += 1
         name = signal.Signals(number).name
-        if self._signals == 1 and not self._asked.is_set():
+        self._restart = False
+        self._asked.set()
+        if self._signals == 1:
             timeout = self._consumer.settings.shutdown_timeout
             until = "" if timeout is None else f", for {timeout:g} s at most"
             log.info("%s: waiting for running tasks to end%s; again to interrupt them", name, until)
         else:
             log.warning("%s again: interrupting running tasks", name)
-            self._restart = False
             self._consumer.interrupt()
-        self._asked.set()
 
     def _on_restart(self, number: int, frame: Any) -> None:
         if not self._asked.is_set():

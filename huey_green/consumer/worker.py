@@ -11,6 +11,7 @@ from gevent.hub import get_hub
 from greenlet import greenlet
 
 from huey_green import clock, probe
+from huey_green import signals as s
 from huey_green.consumer.acknowledger import Acknowledger
 from huey_green.exceptions import StorageUnavailable, TaskInterrupted
 from huey_green.execution.executor import Executor, failed_on
@@ -98,6 +99,8 @@ class Worker:
         self.running[current] = Running(delivery, task, clock.monotonic())
         try:
             return self._executor.execute(task)
+        except TaskInterrupted:  # In a hook or a receiver of a signal, around the task itself.
+            return Outcome(NOTHING, ((s.SIGNAL_INTERRUPTED, task),), interrupted=True)
         finally:
             del self.running[current]
             self.executed += 1
@@ -130,6 +133,11 @@ class Worker:
         for runner, running in self.running.items():
             get_hub().loop.run_callback(self._raise_in, runner, running)
         return len(self.running)
+
+    def interrupt_here(self) -> None:
+        """Raise ``TaskInterrupted`` in the caller if that is a running task."""
+        if gevent.getcurrent() in self.running:
+            raise TaskInterrupted("the consumer stops")
 
     def _raise_in(self, runner: greenlet, running: Running) -> None:
         # In the hub, where nothing can come between the look and the throw: a greenlet whose

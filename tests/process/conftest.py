@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from consumer_process import ConsumerProcess
+
+from huey_green.testing.redis import PrivateRedis
+
+KINDS = ("list", "zset", "sqlite")
+
+
+class Application:
+    """An application in a directory of its own: its tasks, its ledger and its consumers."""
+
+    def __init__(self, directory: Path, kind: str, **options: Any) -> None:
+        self.directory = directory
+        settings = {"kind": kind, "name": f"test{uuid4().hex}", "options": options}
+        (directory / "settings.json").write_text(json.dumps(settings))
+        shutil.copy(Path(__file__).with_name("ledger_app.py"), directory / "app.py")
+        self.tasks = _load(directory / "app.py")
+        self.huey = self.tasks.huey
+        self._consumers = ExitStack()
+
+    def consume(self, *options: str) -> ConsumerProcess:
+        """Start a consumer and wait until it consumes."""
+        consumer = self.start(*options)
+        consumer.wait_for(lambda: self.times("started", consumer.pid), "a started consumer")
+        return consumer
+
+    def start(self, *options: str) -> ConsumerProcess:
+        """Start a consumer."""
+        consumer = ConsumerProcess(self.directory, *options)
+        self._consumers.callback(consumer.kill)
+        return consumer
+
+    def ledger(self) -> list[str]:
+        return (self.directory / "ledger").read_text().splitlines()
+
+    def times(self, *words: Any) -> int:
+        """How often a line stands in the ledger."""
+        return self.ledger().count(" ".join(str(word) for word in words))
+
+    def noted(self, word: str) -> Counter[str]:
+        """What follows ``word`` in the ledger, and how often."""
+        lines = (line.split() for line in self.ledger())
+        return Counter(line[1] for line in lines if line[0] == word)
+
+    def waiting(self) -> list[str]:
+        """The first argument of every task that is kept in the storage, in whatever state."""
+        storage = self.huey.storage
+        bodies = [*storage.enqueued_items(), *storage.scheduled_items()]
+        bodies += [one.body for one in storage.in_flight()]
+        bodies += [one.body for one in storage.dead_letters()]
+        return [str(self.huey.deserialize_task(body).args[0]) for body in bodies]
+
+    def is_drained(self) -> bool:
+        storage = self.huey.storage
+        return not (storage.queue_size() or storage.schedule_size() or storage.in_flight())
+
+    def drain(self, *options: str, patience: float = 30.0) -> None:
+        """Have a fresh consumer run all that is left; it ends well."""
+        consumer = self.consume(*options)
+        consumer.wait_for(self.is_drained, "an empty storage", patience)
+        consumer.stop()
+
+    def close(self) -> None:
+        self._consumers.close()
+        self.huey.storage.close()
+
+
+def _load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("app", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert "app" not in sys.modules
+    return module
+
+
+Make = Callable[..., Application]
+
+
+@pytest.fixture
+def make_app(tmp_path: Path, redis_server: PrivateRedis) -> Iterator[Make]:
+    """Makes an application on a kind of storage; its consumers end with the test."""
+    with ExitStack() as made:
+
+        def make(kind: str = "list", url: str | None = None) -> Application:
+            if kind == "sqlite":
+                options = {"filename": str(tmp_path / "queue.db")}
+            else:
+                options = {"url": url or redis_server.url}
+            app = Application(tmp_path, kind, **options)
+            made.callback(app.close)
+            return app
+
+        yield make
+
+
+@pytest.fixture(params=KINDS)
+def app(request: pytest.FixtureRequest, make_app: Make) -> Application:
+    """An application, on each kind of storage in turn."""
+    return make_app(request.param)
+
+
+@pytest.fixture
+def own_redis() -> Iterator[PrivateRedis]:
+    """A server for one test, to be stopped and killed; what it was told survives that."""
+    with PrivateRedis(appendonly=True, download=True) as server:
+        yield server
