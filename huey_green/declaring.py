@@ -45,6 +45,9 @@ class Declaring:
         ``at_most_once`` overrides the Huey's. (API reference, "task".)
         """
 
+        if callable(retries):
+            raise ConfigurationError(f"write @huey.task(), with brackets, above {retries!r}")
+
         def decorate(func: Callable[P, R]) -> TaskWrapper[P, R]:
             check_options(func, retries, retry_delay, priority)
             return TaskWrapper(

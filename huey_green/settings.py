@@ -15,6 +15,7 @@ def option(
     *flags: str,
     minimum: float | None = None,
     above: float | None = None,
+    optional: bool = False,
     metavar: str | None = None,
     choices: tuple[str, ...] | None = None,
     convert: Callable[[str], Any] | None = None,
@@ -26,6 +27,7 @@ def option(
         "flags": flags,
         "minimum": minimum,
         "above": above,
+        "optional": optional,
         "metavar": metavar,
         "choices": choices,
         "convert": convert,
@@ -108,6 +110,7 @@ class ConsumerSettings:
         "-t",
         "--shutdown-timeout",
         minimum=0,
+        optional=True,
         metavar="SECONDS",
         help="time that running tasks get to end when the consumer stops; those that do not "
         "are interrupted and go back to the queue",
@@ -150,10 +153,16 @@ def _problem(value: Any, default: Any, limits: Any) -> str | None:
     """Return what a value should have been, None when it is fine."""
     if limits["choices"] is not None:
         return None if value in limits["choices"] else f"is one of {', '.join(limits['choices'])}"
-    if isinstance(default, bool) or value is None or isinstance(default, tuple):
+    if isinstance(default, bool):
+        return None if value in (True, False) else "is True or False"
+    if isinstance(default, tuple) or (value is None and limits["optional"]):
         return None
     whole = isinstance(default, int)
-    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int if whole else (int, float))
+        or value != value  # Not a number is none either.
+    ):
         return "is a whole number" if whole else "is a number"
     if limits["minimum"] is not None and value < limits["minimum"]:
         return f"is at least {limits['minimum']}"

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import update_wrapper
+from inspect import unwrap
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from huey_green import clock
@@ -311,7 +312,8 @@ class TaskWrapper(Generic[P, R]):
 
 
 def _parameters(func: Callable[..., Any]) -> frozenset[str]:
-    code = getattr(func, "__code__", None)
+    # A decorator between takes any keywords; those that count are the innermost function's.
+    code = getattr(unwrap(func), "__code__", None)
     if code is None:
         return frozenset()
     return frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])

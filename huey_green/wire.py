@@ -21,9 +21,9 @@ VERSION = "hg1"
 _ERROR = "huey_green.error"
 
 # Real: an option may have been computed with numpy. It comes last because it is slow.
-_WHOLE = (int, Integral)
-_NUMBER = (float, int, Real)
-_NUMBER_OR_NONE = (float, int, type(None), Real)
+_WHOLE: tuple[type[Any], ...] = (int, Integral)
+_NUMBER: tuple[type[Any], ...] = (float, int, Real)
+_NUMBER_OR_NONE: tuple[type[Any], ...] = (float, int, type(None), Real)
 
 
 def encode_message(serializer: Serializer, message: Message) -> bytes:

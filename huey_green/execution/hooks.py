@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from huey_green.exceptions import CancelExecution
+from huey_green.exceptions import CancelExecution, TaskInterrupted
 
 log = logging.getLogger("huey_green")
 
@@ -41,7 +41,7 @@ class Hooks:
         for name, hook in tuple(self._hooks.items()):
             try:
                 hook(*args)
-            except CancelExecution:
+            except (CancelExecution, TaskInterrupted, KeyboardInterrupt):
                 raise
-            except Exception:
+            except BaseException:  # SystemExit and gevent.Timeout are no more than errors here.
                 log.exception("the %s hook %r failed", self.kind, name)

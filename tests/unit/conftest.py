@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "huey_green",
     deadline=None,
+    max_examples=30,
     suppress_health_check=[HealthCheck.too_slow],
     database=None,
     print_blob=True,
