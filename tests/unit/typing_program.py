@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""A user's program, for mypy --strict to read; it is never run. See test_typing.py.
+
+A line that ends with ``# error: code`` has exactly that error, all others have none.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from typing_extensions import assert_type
+
+from huey_green import (
+    CancelExecution,
+    Consumer,
+    Huey,
+    MemoryHuey,
+    PriorityRedisHuey,
+    RedisHuey,
+    Result,
+    ResultGroup,
+    RetryTask,
+    Serializer,
+    SqliteHuey,
+    Task,
+    TaskException,
+    TaskWrapper,
+    crontab,
+)
+from huey_green.signals import SIGNAL_ERROR
+
+huey: Huey = RedisHuey("app", url="redis://localhost:6379/0")
+others: list[Huey] = [PriorityRedisHuey("app"), SqliteHuey(filename="app.db"), MemoryHuey()]
+
+
+@huey.task()
+def add(a: int, b: int = 0) -> int:
+    return a + b
+
+
+@huey.task(retries=2, retry_delay=10, priority=5, context=True, name="greet")
+def greet(name: str, task: Task | None = None) -> str:
+    if name == "again":
+        raise RetryTask("later", delay=60)
+    return f"hello {name}"
+
+
+@huey.periodic_task(crontab(minute="*/5"), retries=1)
+def report() -> None:
+    raise CancelExecution(retry=False)
+
+
+@huey.task()
+@huey.lock_task("backup")
+def backup(folder: str) -> bool:
+    with huey.lock_task("database"):
+        return bool(folder)
+
+
+assert_type(add(1, 2), Result[int])
+assert_type(add(1, b=2)(), int | None)
+assert_type(add(1).get(blocking=True, timeout=5), int | None)
+assert_type(greet("x")(blocking=True), str | None)
+assert_type(report(), Result[None])
+assert_type(backup("/"), Result[bool])
+assert_type(add.call_local(1, 2), int)
+assert_type(add.schedule((1, 2), delay=10), Result[int])
+assert_type(add.schedule(args=(1,), kwargs={"b": 2}, eta=datetime.datetime.now()), Result[int])
+assert_type(add.map([(1, 2), (3, 4)]), ResultGroup)
+assert_type(add.map([(1, 2)]).get(blocking=True), list[Any])
+assert_type(add.s(1, 2), Task)
+assert_type(add.s(1, priority=3).then(add, 3).error(greet, "x"), Task)
+assert_type(add(1).reschedule(delay=5), Result[int])
+assert_type(add.revoke(revoke_until=datetime.datetime.now()), None)
+assert_type(add.restore(), bool)
+assert_type(add(1).is_revoked(), bool)
+
+add("1")  # error: arg-type
+add()  # error: call-arg
+add(1, 2, 3)  # error: call-arg
+add(1, c=2)  # error: call-arg
+add.call_local(None)  # error: arg-type
+total: int = add(1)()  # error: assignment
+word: str | None = add(1).get()  # error: assignment
+greet(5)  # error: arg-type
+report(1)  # error: call-arg
+backup(3)  # error: arg-type
+add.schedule(delay="soon")  # error: arg-type
+add.schedule(eta=60)  # error: arg-type
+add.map(5)  # error: arg-type
+huey.task(retries="3")  # error: arg-type
+huey.periodic_task("0 * * * *")  # error: arg-type
+huey.taks()  # error: attr-defined
+
+
+@huey.signal(SIGNAL_ERROR)
+def failed(signal: str, task: Task, exc: Exception | None = None) -> None:
+    print(signal, task.id, exc)
+
+
+@huey.pre_execute()
+def before(task: Task) -> None:
+    print(task.args, task.kwargs)
+
+
+@huey.post_execute("named")
+def after(task: Task, value: Any, error: BaseException | None) -> None:
+    print(task, value, error)
+
+
+@huey.on_startup()
+def started() -> None:
+    huey.put("key", 1)
+
+
+assert_type(huey.get("key", peek=True), Any)
+assert_type(huey.pending(), list[Task])
+assert_type(huey.scheduled(limit=5), list[Task])
+assert_type(len(huey), int)
+assert_type(huey.immediate, bool)
+huey.immediate = True
+huey.disconnect_signal(failed, SIGNAL_ERROR)
+huey.unregister_pre_execute(before)
+huey.unregister_post_execute("named")
+
+try:
+    add(1).get()
+except TaskException as error:
+    assert_type(error.metadata, dict[str, Any])
+
+
+def work(function: TaskWrapper[[int, int], int]) -> None:
+    consumer: Consumer = huey.create_consumer(workers=50, periodic=False)
+    consumer.start()
+    assert_type(function(1, 2).get(True), int | None)
+    consumer.stop(graceful=True)
+    raise SystemExit(consumer.run())
+
+
+class JSON(Serializer):
+    def _serialize(self, data: Any) -> bytes:
+        return repr(data).encode()
+
+    def _deserialize(self, data: bytes) -> Any:
+        return data.decode()
+
+
+SqliteHuey("app", results=False, serializer=JSON(), compression=True, at_most_once=True)
