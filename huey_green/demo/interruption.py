@@ -23,7 +23,8 @@ class Interrupted(SystemExit):
 class Interruption:
     """While entered, the first signal raises ``Interrupted``, and the ones after it do nothing.
 
-    The exit status is 128 and the signal's number, 130 for Ctrl-C.
+    Nor do they after ``Interrupted`` has left the block: the process is about to exit then, with
+    status 128 and the signal's number, 130 for Ctrl-C.
     """
 
     def __init__(self) -> None:
@@ -43,8 +44,10 @@ class Interruption:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        # Who was interrupted is about to exit, and nothing may change the status any more.
+        ending = isinstance(error, Interrupted)
         for number, handler in self._previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if ending else handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._status is None:

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from huey_green.demo import processes
-from huey_green.demo.interruption import Interrupted, Interruption
+from huey_green.demo.interruption import SIGNALS, Interrupted, Interruption
 from huey_green.demo.processes import Child, DemoError
 
 
@@ -67,9 +67,17 @@ def test_a_child_finds_this_huey_green_from_anywhere(child_of):
     assert found.strip() == os.path.join(root, "__init__.py")
 
 
-def test_the_first_signal_interrupts_and_the_next_does_nothing():
-    before = signal.getsignal(signal.SIGINT)
+@pytest.fixture
+def handlers():
+    """Put the handlers of signals back as they were."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield before
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
+
+@pytest.mark.usefixtures("handlers")
+def test_the_first_signal_interrupts_and_the_next_do_nothing():
     def interrupted_twice() -> None:
         try:
             signal.raise_signal(signal.SIGINT)
@@ -78,16 +86,18 @@ def test_the_first_signal_interrupts_and_the_next_does_nothing():
 
     with pytest.raises(Interrupted) as caught, Interruption():
         interrupted_twice()
+    signal.raise_signal(signal.SIGINT)
     assert caught.value.status == 130
-    assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.usefixtures("handlers")
 def test_sigterm_has_its_own_status():
     with pytest.raises(Interrupted) as caught, Interruption():
         signal.raise_signal(signal.SIGTERM)
     assert caught.value.status == 143
 
 
+@pytest.mark.usefixtures("handlers")
 def test_a_signal_waits_for_the_end_of_what_is_held():
     done = []
 
@@ -101,7 +111,8 @@ def test_a_signal_waits_for_the_end_of_what_is_held():
     assert done == ["started"]
 
 
-def test_signals_are_ignored_once_all_is_being_ended():
+def test_signals_are_ignored_once_all_is_being_ended(handlers):
     with Interruption() as interruption:
         interruption.ignore()
         signal.raise_signal(signal.SIGINT)
+    assert handlers == {number: signal.getsignal(number) for number in SIGNALS}
