@@ -21,7 +21,10 @@ def main() -> int:
 
     from huey_green.cli import run
 
-    return run(sys.argv[1:])
+    try:
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:  # While the application was imported; a consumer has its handlers.
+        return 130
 
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ USAGE, UNAVAILABLE = 2, 1
 
 _EXAMPLES = """\
 examples:
-  huey_green app.huey -w 500       consume the queue of `huey` in app.py, 500 tasks at once
+  huey_green app.huey -w 500       run the tasks of `huey` in app.py
   huey_green app.huey -q -l f.log  log errors only, to a file
-  huey_green demo                  crawl a few thousand pages of a local server, and see
+  huey_green demo                  crawl a few thousand pages of a local server
 """
 
 
@@ -61,6 +61,8 @@ def _consume(huey: Huey, options: dict[str, Any]) -> int:
     _announce(huey, consumer.settings)
     try:
         return consumer.run()
+    except ConfigurationError as error:
+        return _fail(str(error), USAGE)
     except StorageUnavailable as error:
         return _fail(
             f"{error}\nIs it running, and is this the address that the Huey was given? "
@@ -75,15 +77,20 @@ def _announce(huey: Huey, settings: ConsumerSettings) -> None:
     others = [name for name in tasks if name not in periodic]
     log.info("huey_green %s consumes %r on %s", __version__, huey.name, huey.storage.describe())
     log.info(
-        "up to %d tasks at once, %s, %s times",
-        settings.workers,
+        "up to %s at once, %s, %s times",
+        _counted(settings.workers, "task"),
         "at most once" if huey.at_most_once else "at least once",
         "UTC" if huey.utc else "local",
     )
-    log.info("%d tasks: %s", len(others), _listed(others))
+    log.info("%s: %s", _counted(len(others), "task"), _listed(others))
     if periodic:
         enqueued = "" if settings.periodic else " (not enqueued here: --no-periodic)"
-        log.info("%d periodic tasks%s: %s", len(periodic), enqueued, _listed(periodic))
+        many = _counted(len(periodic), "periodic task")
+        log.info("%s%s: %s", many, enqueued, _listed(periodic))
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:
@@ -99,6 +106,7 @@ def _fail(message: str, status: int) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="huey_green",
+        usage="huey_green IMPORT.PATH [options]\n       huey_green demo [options]",
         description="Run the tasks of a Huey: thousands at once, in one process.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -164,7 +172,8 @@ def _add_setting(group: Any, name: str, default: Any, described: Any) -> None:
         group.add_argument(*flags, dest=dest.get(name, name), action="store_true", help=text)
         return
     if default not in (None, ()):
-        text += f" (default: {default:g})" if isinstance(default, float) else f" ({default})"
+        shown = f"{default:g}" if isinstance(default, float) else default
+        text += f" (default: {shown})"
     kind = described["convert"] or (float if default is None else type(default))
     group.add_argument(
         *flags,

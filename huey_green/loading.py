@@ -58,19 +58,18 @@ def _import(name: str) -> ModuleType:
 
 def _user_error(name: str) -> str:
     kind, error, trace = sys.exc_info()
-    own = os.path.dirname(__file__)
+    own = os.path.join(os.path.dirname(__file__), "")
     # The frames of the import itself, ours and Python's, say nothing about the mistake.
     frames = [
         frame
         for frame in traceback.extract_tb(trace)
-        if not frame.filename.startswith("<frozen")
-        and not frame.filename.startswith(os.path.join(own, "loading.py"))
+        if not frame.filename.startswith(("<frozen", own))
         and os.sep + "importlib" + os.sep not in frame.filename
     ]
     lines = ["Traceback (most recent call last):\n"] if frames else []
     lines += traceback.format_list(frames)
     lines += traceback.format_exception_only(kind, error)
-    return f"importing {name} failed with an error of its own:\n\n{''.join(lines)}"
+    return f"importing {name} failed with an error of its own:\n\n{''.join(lines).rstrip()}"
 
 
 def _attribute(module: ModuleType, module_name: str, name: str) -> object:

@@ -10,6 +10,10 @@ from typing import Any
 from huey_green.exceptions import ConfigurationError
 
 
+#: Seconds: a year. Timers of the operating system refuse what is much longer.
+LONGEST = 31_536_000.0
+
+
 def option(
     default: Any,
     *flags: str,
@@ -168,6 +172,8 @@ def _problem(value: Any, default: Any, limits: Any) -> str | None:
         return f"is at least {limits['minimum']}"
     if limits["above"] is not None and value <= limits["above"]:
         return f"is more than {limits['above']}"
+    if not whole and not limits["optional"] and value > LONGEST:
+        return f"is at most {LONGEST:g}"
     return None
 
 

@@ -59,4 +59,7 @@ def configure(options: LogOptions) -> None:
 
 
 def _wants_colour() -> bool:
+    # There is no stderr in a process that was started with it closed.
+    if sys.stderr is None:
+        return False
     return sys.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"

@@ -33,15 +33,15 @@ class Application:
         self.huey = self.tasks.huey
         self._consumers = ExitStack()
 
-    def consume(self, *options: str) -> ConsumerProcess:
+    def consume(self, *options: str, **how: str) -> ConsumerProcess:
         """Start a consumer and wait until it consumes."""
-        consumer = self.start(*options)
+        consumer = self.start(*options, **how)
         consumer.wait_for(lambda: self.times("started", consumer.pid), "a started consumer")
         return consumer
 
-    def start(self, *options: str) -> ConsumerProcess:
+    def start(self, *options: str, **how: str) -> ConsumerProcess:
         """Start a consumer."""
-        consumer = ConsumerProcess(self.directory, *options)
+        consumer = ConsumerProcess(self.directory, *options, **how)
         self._consumers.callback(consumer.kill)
         return consumer
 

@@ -47,16 +47,17 @@ def environment(**extra: str) -> dict[str, str]:
 class ConsumerProcess:
     """``huey_green app.huey`` in ``directory``; all that it says is in ``said``."""
 
-    def __init__(self, directory: Path, *options: str, path: str = "app.huey") -> None:
+    def __init__(self, directory: Path, *options: str, shell: str = 'exec "$@"') -> None:
         self._log = directory / f"said-{next(_numbers)}.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, path, *options],
+                ["sh", "-c", shell, "sh", *COMMAND, "app.huey", *options],
                 cwd=directory,
                 env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
 
     @property
