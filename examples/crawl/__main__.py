@@ -9,7 +9,7 @@ from typing import Any
 
 from huey_green.exceptions import TaskException
 
-from .app import fetch, host_of, sitemap
+from .app import FAILURE, fetch, host_of, huey, sitemap
 
 
 def outcome(result: Any) -> dict[str, Any] | None:
@@ -41,6 +41,9 @@ def main() -> None:
             fetched[host_of(url)] += 1
     for host, count in fetched.most_common():
         print(f"{host:20} {count} pages")
+    failures = [key for key in huey.all_results() if key.startswith(FAILURE)]
+    kinds = Counter(huey.get(key)["kind"] for key in failures)
+    print("failed attempts:", ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()))
 
 
 if __name__ == "__main__":
