@@ -55,8 +55,8 @@ class _Redis(RedisQueue, RedisResults):
     def close(self) -> None:
         self.wakeup.close()
         self.link.close()
-        if self._wait_link is not None:
-            self._wait_link.close()
+        for leasing in self._leasings.values():
+            leasing.waiting.close()
 
     def ping(self) -> None:
         self.link.execute("PING")

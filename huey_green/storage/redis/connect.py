@@ -123,18 +123,27 @@ class Link:
 
     def together(self, *commands: Command) -> list[Any]:
         """Carry out commands in one round trip; return their answers, or raise the first error."""
-        with self.conversation() as ask:
+        with self.conversation() as (ask, _):
             return ask(*commands)
 
     @contextmanager
-    def conversation(self) -> Iterator[Callable[..., list[Any]]]:
-        """Lend one connection, as a function that carries out commands in one round trip."""
+    def conversation(
+        self,
+    ) -> Iterator[tuple[Callable[..., list[Any]], Callable[..., Iterator[Any]]]]:
+        """Lend one connection, as two functions that carry out commands in one round trip.
+
+        The first returns all answers, the second yields each when it comes. Both raise the first
+        error there is among the answers.
+        """
         if self._pid != os.getpid():
             self._start()  # In a forked child: the parent's connections are not ours.
         with translated(self.where), self._turns:
             connection = self._take()
             try:
-                yield lambda *commands: _answers(connection, commands)
+                yield (
+                    lambda *commands: _raising(exchange(connection, commands)),
+                    lambda *commands: _one_by_one(connection, commands),
+                )
             except (ScriptMissing, redis.ResponseError):
                 raise
             except BaseException:
@@ -166,27 +175,44 @@ class Link:
 
 def exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
     """Send commands over an open connection; return their answers, errors among them as values."""
+    return list(stream(connection, commands))
+
+
+def stream(connection: Any, commands: Sequence[Command]) -> Iterator[Any]:
+    """As ``exchange``, but yield each answer when it comes."""
     if len(commands) == 1:
         connection.send_packed_command(connection.pack_command(*commands[0]))
     else:
         connection.send_packed_command(connection.pack_commands(commands))
-    answers: list[Any] = []
     for _ in commands:
         try:
-            answers.append(connection.read_response())
+            answer = connection.read_response()
         except redis.ResponseError as error:
-            answers.append(error)
-    return answers
+            answer = error
+        yield answer
 
 
-def _answers(connection: Any, commands: Sequence[Command]) -> list[Any]:
-    answers = exchange(connection, commands)
+def _raising(answers: list[Any]) -> list[Any]:
     for answer in answers:
-        if isinstance(answer, NoScriptError):
-            raise ScriptMissing from answer
-        if isinstance(answer, Exception):
-            raise answer
+        _raise_if_error(answer)
     return answers
+
+
+def _one_by_one(connection: Any, commands: Sequence[Command]) -> Iterator[Any]:
+    failed: Any = None
+    for answer in stream(connection, commands):
+        # The rest is read all the same, or it would be taken for the answers of the next call.
+        if failed is None and isinstance(answer, Exception):
+            failed = answer
+        yield answer
+    _raise_if_error(failed)
+
+
+def _raise_if_error(answer: Any) -> None:
+    if isinstance(answer, NoScriptError):
+        raise ScriptMissing from answer
+    if isinstance(answer, Exception):
+        raise answer
 
 
 def _is_stale(connection: Any) -> bool:

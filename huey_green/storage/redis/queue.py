@@ -4,23 +4,17 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Callable, Iterable, Sequence
 
 from huey_green.message import DeadLetter, Delivery, InFlight, Outgoing, Settlement
 from huey_green.storage.base import BaseStorage, Moment, decode_dead, encode_dead, epoch
-from huey_green.storage.redis.connect import Command, Link, ScriptMissing
+from huey_green.storage.redis.connect import Command, Link
 from huey_green.storage.redis.keys import Keys
+from huey_green.storage.redis.leasing import LONGEST_WAIT, Leasing
 from huey_green.storage.redis.scripts import Scripts
 
 #: Most messages that one call of a script moves: about a millisecond of the server's time.
 BATCH = 500
-
-#: Seconds that the waiting connection allows beyond the wait that the server was asked for.
-WAIT_MARGIN = 10.0
-
-#: Longest single wait at the server; ``fetch`` waits again, so this only bounds silence.
-LONGEST_WAIT = 5.0
 
 
 class RedisQueue(BaseStorage):
@@ -39,15 +33,8 @@ class RedisQueue(BaseStorage):
     def _start_queue(self, blocking: bool) -> None:
         self.blocking = blocking
         self.scripts = Scripts(self.link, self.order)
-        # Receipts are unique to this handle, so that two with one consumer's name do not clash.
-        self._receipt_prefix = secrets.token_hex(4)
-        self._receipts = 0
-        self._unconfirmed: range | None = None
-        self._drained = False
+        self._leasings: dict[str, Leasing] = {}
         self._revocations = False
-        self._wait_client: int | None = None
-        self._wait_link: Link | None = None
-        self._interrupted = False
 
     # The documented methods.
 
@@ -100,92 +87,27 @@ class RedisQueue(BaseStorage):
         wait: float = 0.0,
         lease: float | None = 30.0,
     ) -> list[Delivery]:
-        if self._unconfirmed is not None:
-            recovered = self._recover(consumer, self._unconfirmed)
-            self._unconfirmed = None
-            if recovered:
-                return recovered
+        leasing = self._leasing_of(consumer)
+        deliveries = leasing.recover()
         # A queue that was left empty is waited for at once: one round trip less when idle.
-        if wait <= 0 or not self._drained:
-            deliveries = self._lease(consumer, limit, lease)
-            if deliveries or wait <= 0:
-                return deliveries
-        self._wait(consumer, min(wait, LONGEST_WAIT), lease)
-        return self._lease(consumer, limit, lease)
-
-    def _lease(self, consumer: str, limit: int, lease: float | None) -> list[Delivery]:
-        keys = self.keys
-        if lease is None:
-            flag, bodies = self.scripts.call(
-                "pop", (*keys.order(consumer), keys.revocations), (limit,)
-            )
-            deliveries = [Delivery(body) for body in bodies]
-        else:
-            first = self._receipts + 1
-            self._receipts += limit
-            # Until the reply is here, the server may have leased what we do not know of.
-            self._unconfirmed = range(first, first + limit)
-            flag, bodies, histories = self.scripts.call(
-                "fetch",
-                (
-                    *keys.order(consumer),
-                    keys.inflight(consumer),
-                    keys.attempts,
-                    keys.consumers,
-                    keys.revocations,
-                ),
-                (consumer, lease, limit, self._receipt_prefix, first),
-            )
-            self._unconfirmed = None
-            prefix = self._receipt_prefix
-            if histories:
-                deliveries = [
-                    _delivery(body, f"{prefix}{first + i:x}", histories[i])
-                    for i, body in enumerate(bodies)
-                ]
-            else:
-                deliveries = [
-                    Delivery(body, f"{prefix}{first + i:x}") for i, body in enumerate(bodies)
-                ]
-        self._revocations = bool(flag)
-        self._drained = len(deliveries) < limit
+        if not deliveries and (wait <= 0 or not leasing.is_drained):
+            deliveries = leasing.fetch(limit, lease)
+        if not deliveries and wait > 0:
+            blocking = self._wait_command(consumer, min(wait, LONGEST_WAIT))
+            deliveries = leasing.fetch_after(blocking, limit, lease)
+        self._revocations = leasing.has_revocations
         return deliveries
 
-    def _recover(self, consumer: str, numbers: range) -> list[Delivery]:
-        receipts = [f"{self._receipt_prefix}{number:x}" for number in numbers]
-        keys = (*self.keys.order(consumer), self.keys.inflight(consumer), self.keys.attempts)
-        found = self.scripts.call("recover", keys, receipts)
-        return [_delivery(body, receipt.decode(), lines) for receipt, body, lines in found]
-
-    def _wait(self, consumer: str, seconds: float, lease: float | None) -> None:
-        """Return when a message may be ready, after ``seconds``, or when interrupted."""
-        if self._interrupted:
-            self._interrupted = False
-            return
-        if self._wait_link is None:
-            self._wait_link = self.link.another(read_timeout=LONGEST_WAIT + WAIT_MARGIN)
-        # The lease is pushed back in the same breath: what lands belongs to a consumer that the
-        # reaper knows, whatever happens to us meanwhile.
-        extend = self.scripts.command("extend", (self.keys.consumers,), (consumer, lease or 30.0))
-        try:
-            with self._wait_link.conversation() as ask:
-                try:
-                    self._wait_client, _ = ask(("CLIENT", "ID"), extend)
-                except ScriptMissing:
-                    self.scripts.load("extend")
-                    self._wait_client, _ = ask(("CLIENT", "ID"), extend)
-                ask(self._wait_command(consumer, seconds))
-        finally:
-            self._wait_client = None
-            self._interrupted = False
+    def _leasing_of(self, consumer: str) -> Leasing:
+        if consumer not in self._leasings:
+            self._leasings[consumer] = Leasing(self.link, self.scripts, self.keys, consumer)
+        return self._leasings[consumer]
 
     def _wait_command(self, consumer: str, seconds: float) -> Command:
         raise NotImplementedError
 
     def interrupt(self, consumer: str) -> None:
-        self._interrupted = True
-        if self._wait_client is not None:
-            self.link.execute("CLIENT", "UNBLOCK", self._wait_client)
+        self._leasing_of(consumer).waiting.interrupt()
 
     def settle(self, consumer: str, settlements: Sequence[Settlement]) -> list[Settlement]:
         keys = self.keys
@@ -224,6 +146,9 @@ class RedisQueue(BaseStorage):
         keys = (*self.keys.order(consumer), self.keys.inflight(consumer), self.keys.consumers)
         while self.scripts.call("leave", keys, (consumer, BATCH)):
             pass
+        leasing = self._leasings.pop(consumer, None)
+        if leasing is not None:
+            leasing.waiting.close()
 
     def consumers(self) -> dict[str, float]:
         flat = self.link.execute("ZRANGE", self.keys.consumers, 0, -1, "WITHSCORES")
@@ -383,13 +308,6 @@ def score(priority: float | None) -> str:
 
 def _body_of_member(member: bytes) -> bytes:
     return member[10:] if member.startswith(b"\0q") else member
-
-
-def _delivery(body: bytes, receipt: str, lines: bytes) -> Delivery:
-    if not lines:
-        return Delivery(body, receipt)
-    history = tuple(lines.decode().split("\n"))
-    return Delivery(body, receipt, len(history) + 1, history)
 
 
 def _add_settlement(args: list[bytes | str], settlement: Settlement) -> None:

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""How one consumer leases: its receipts, what a lost answer may have leased, its idle wait."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from huey_green.message import Delivery
+from huey_green.storage.redis.connect import Command, Link, ScriptMissing
+from huey_green.storage.redis.keys import Keys
+from huey_green.storage.redis.scripts import Scripts
+from huey_green.storage.redis.waiting import LONGEST_WAIT, Waiting
+
+#: The lease of a consumer that pops for good, in seconds: only what has landed hangs on it.
+LANDING_LEASE = 30.0
+
+
+class Leasing:
+    """The fetches of one consumer over one handle. Not for two threads at once."""
+
+    def __init__(self, link: Link, scripts: Scripts, keys: Keys, consumer: str) -> None:
+        self._scripts = scripts
+        self._keys = keys
+        self._consumer = consumer
+        self.waiting = Waiting(link)
+        # Unique to this object, so that two with one consumer's name do not clash.
+        self._prefix = secrets.token_hex(4)
+        self._issued = 0
+        #: Receipts under which the server may hold what we have not seen.
+        self._unconfirmed: range | None = None
+        #: The last fetch took all there was.
+        self.is_drained = False
+        self.has_revocations = False
+
+    def fetch(self, limit: int, lease: float | None) -> list[Delivery]:
+        """Take what is ready, without waiting."""
+        verb, keys, args = self._request(limit, lease)
+        return self._deliveries(self._scripts.call(verb, keys, args), limit)
+
+    def fetch_after(self, blocking: Command, limit: int, lease: float | None) -> list[Delivery]:
+        """Wait as ``blocking`` says, then take what is ready."""
+        # The lease is pushed back in the same breath: what lands belongs to a consumer that the
+        # reaper knows, whatever happens to us meanwhile.
+        extend = self._scripts.command(
+            "extend", (self._keys.consumers,), (self._consumer, lease or LANDING_LEASE)
+        )
+        request = self._request(limit, lease)
+        try:
+            answer = self.waiting.wait(extend, blocking, self._scripts.command(*request))
+        except ScriptMissing:
+            self._scripts.load("extend")
+            # It may have been the first script alone that was missing, not the last.
+            return self.recover() or self.fetch(limit, lease)
+        if answer is None:
+            self._unconfirmed = None
+            return []
+        return self._deliveries(answer, limit)
+
+    def recover(self) -> list[Delivery]:
+        """Return what an earlier fetch leased whose answer was lost."""
+        if self._unconfirmed is None:
+            return []
+        receipts = [self._receipt(number) for number in self._unconfirmed]
+        keys = self._keys
+        names = (*keys.order(self._consumer), keys.inflight(self._consumer), keys.attempts)
+        found = self._scripts.call("recover", names, receipts)
+        self._unconfirmed = None
+        return [_delivery(body, receipt.decode(), lines) for receipt, body, lines in found]
+
+    def _receipt(self, number: int) -> str:
+        return f"{self._prefix}{number:x}"
+
+    def _request(
+        self, limit: int, lease: float | None
+    ) -> tuple[str, tuple[str, ...], tuple[Any, ...]]:
+        """Return the verb, keys and arguments that lease, or pop, up to ``limit`` messages."""
+        keys = self._keys
+        order = keys.order(self._consumer)
+        if lease is None:
+            return "pop", (*order, keys.revocations), (limit,)
+        first = self._issued + 1
+        self._issued += limit
+        self._unconfirmed = range(first, first + limit)
+        names = (
+            *order,
+            keys.inflight(self._consumer),
+            keys.attempts,
+            keys.consumers,
+            keys.revocations,
+        )
+        return "fetch", names, (self._consumer, lease, limit, self._prefix, first)
+
+    def _deliveries(self, answer: list[Any], limit: int) -> list[Delivery]:
+        numbers, self._unconfirmed = self._unconfirmed, None
+        self.has_revocations = bool(answer[0])
+        bodies = answer[1]
+        self.is_drained = len(bodies) < limit
+        if numbers is None:
+            return [Delivery(body) for body in bodies]
+        histories = answer[2]
+        first = numbers.start
+        if histories:
+            return [
+                _delivery(body, self._receipt(first + i), histories[i])
+                for i, body in enumerate(bodies)
+            ]
+        prefix = self._prefix
+        return [Delivery(body, f"{prefix}{first + i:x}") for i, body in enumerate(bodies)]
+
+
+def _delivery(body: bytes, receipt: str, lines: bytes) -> Delivery:
+    if not lines:
+        return Delivery(body, receipt)
+    history = tuple(lines.decode().split("\n"))
+    return Delivery(body, receipt, len(history) + 1, history)
+
+
+__all__ = ["LONGEST_WAIT", "Leasing"]

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""The idle wait of a consumer: one connection that blocks at the server, and can be called back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from huey_green.storage.redis.connect import Command, Link
+
+#: Longest single wait at the server, in seconds; ``fetch`` waits again, so this only bounds
+#: how long nothing is heard.
+LONGEST_WAIT = 5.0
+
+#: Seconds that the connection allows beyond the wait that the server was asked for.
+WAIT_MARGIN = 10.0
+
+
+class Waiting:
+    """Blocks at the server for one caller at a time."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link.another(read_timeout=LONGEST_WAIT + WAIT_MARGIN)
+        self._control = link
+        self._client: int | None = None
+        self._interrupted = False
+
+    def wait(self, before: Command, blocking: Command, after: Command) -> Any:
+        """Carry out three commands, of which the second blocks; return the answer of the third.
+
+        They are sent together: the server goes on to the third the moment the second is served,
+        a round trip earlier than if we asked. Returns None when interrupted before it began.
+        """
+        if self._interrupted:
+            self._interrupted = False
+            return None
+        try:
+            with self._link.conversation() as (_, answers):
+                following = answers(("CLIENT", "ID"), before, blocking, after)
+                self._client = next(following)
+                *_, last = following
+                return last
+        finally:
+            self._client = None
+            self._interrupted = False
+
+    def interrupt(self) -> None:
+        """End the wait under way, or the next one if it has not begun."""
+        self._interrupted = True
+        if self._client is not None:
+            self._control.execute("CLIENT", "UNBLOCK", self._client)
+
+    def close(self) -> None:
+        """Close the connection; waiting again opens it again."""
+        self._link.close()
