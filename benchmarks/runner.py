@@ -92,6 +92,14 @@ class Child:
         self.check()
         return int(self._usage.memory_info().rss)
 
+    def queued(self) -> float:
+        """Return the seconds it could have run and had no core: others took it. 0 if unknown."""
+        try:
+            schedule = Path(f"/proc/{self.pid}/task/{self.pid}/schedstat").read_text()
+        except OSError:
+            return 0.0  # Not Linux.
+        return int(schedule.split()[1]) / 1e9
+
     def check(self) -> None:
         """Raise ``ChildFailed`` if it has ended."""
         if self._process.poll() is not None:
@@ -134,7 +142,7 @@ class Bench:
         """Remember all keys as the backlog ``name``: enqueueing takes longer than running."""
         for key in self.redis.scan_iter():
             if not key.startswith(KEPT.encode()):
-                self.redis.copy(key, f"{KEPT}{name}:".encode() + key)
+                self.redis.copy(key, f"{KEPT}{name}:".encode() + key, replace=True)
 
     def restore(self, name: str) -> None:
         """Have the backlog ``name`` and nothing else."""
@@ -184,10 +192,14 @@ class Contestant(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """What one drain took. CPU is in seconds, memory in bytes and the peak of samples."""
+    """What one drain took. CPU is in seconds, memory in bytes and the peak of samples.
+
+    ``queued`` are the seconds in which others had the cores: a measure of the noise.
+    """
 
     seconds: float
     cpu: float
+    queued: float
     redis_cpu: float
     rss: int
     connections: int
@@ -209,7 +221,7 @@ def drain(bench: Bench, contestant: Contestant, total: int) -> Run:
             _expect_progress(child, patience_ends_at)
             time.sleep(0.001)
         began_at = time.perf_counter()
-        cpu, redis_cpu = child.cpu(), bench.cpu()
+        cpu, queued, redis_cpu = child.cpu(), child.queued(), bench.cpu()
         peak = connections = 0
         sample_at = began_at
         left, last_left = total, None
@@ -229,6 +241,7 @@ def drain(bench: Bench, contestant: Contestant, total: int) -> Run:
         run = Run(
             seconds=now - began_at,
             cpu=child.cpu() - cpu,
+            queued=child.queued() - queued,
             redis_cpu=bench.cpu() - redis_cpu,
             rss=max(peak, child.rss()),
             connections=connections,

@@ -3,7 +3,8 @@
 
 The consumer is the real command in a process of its own, with signals, hooks and revocation as
 alive as ever. Its tasks wait for it, enqueued through the public API; see ``runner.drain`` for
-what is timed. All contestants take their turn in every round, on the same Redis.
+what is timed, and ``runner.Run`` for what "queued" is. All contestants take their turn in every
+round, on the same Redis.
 """
 
 from __future__ import annotations
@@ -105,6 +106,7 @@ def _costs(runs: list[Run], tasks: int) -> dict[str, float | str]:
     return {
         "CPU ms/1000": per_thousand([run.cpu for run in runs]),
         "Redis ms/1000": per_thousand([run.redis_cpu for run in runs]),
+        "queued %": median(run.queued / run.seconds for run in runs) * 100,
         "RSS MB": max(run.rss for run in runs) / 1e6,
         "connections": str(max(run.connections for run in runs)),
     }
