@@ -9,7 +9,7 @@ import re
 from dataclasses import fields
 
 import pytest
-from markdown import DOCS, ROOT
+from doc_pages import DOCS, ROOT
 
 import huey_green
 from huey_green import cli, exceptions, signals

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from markdown import DOCS, ROOT, blocks, sections
+from doc_pages import DOCS, ROOT, blocks, sections
 
 README = ROOT / "README.md"
 DEADLINE = 60.0
