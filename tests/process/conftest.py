@@ -98,11 +98,11 @@ def make_app(tmp_path: Path, redis_server: PrivateRedis) -> Iterator[Make]:
     """Makes an application on a kind of storage; its consumers end with the test."""
     with ExitStack() as made:
 
-        def make(kind: str = "list", url: str | None = None) -> Application:
+        def make(kind: str = "list", url: str | None = None, **options: Any) -> Application:
             if kind == "sqlite":
-                options = {"filename": str(tmp_path / "queue.db")}
+                options["filename"] = str(tmp_path / "queue.db")
             else:
-                options = {"url": url or redis_server.url}
+                options["url"] = url or redis_server.url
             app = Application(tmp_path, kind, **options)
             made.callback(app.close)
             return app
