@@ -136,9 +136,9 @@ class Keeping:
     def is_revoked(self, task: Any, timestamp: datetime | None = None, peek: bool = True) -> bool:
         """Say whether a task, a task class or a task function may not run, now or then.
 
-        A naive ``timestamp`` is UTC, or local time in a Huey that is not ``utc``.
+        A naive ``timestamp`` is local time, as in ``revoke_until``.
         """
-        now = clock.wall() if timestamp is None else clock.to_epoch(timestamp, self.utc)
+        now = clock.wall() if timestamp is None else clock.to_epoch(timestamp, utc=False)
         if isinstance(task, Task):
             keys = [task.revoke_id, all_of(self.registry.task_to_string(type(task)))]
         else:

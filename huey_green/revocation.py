@@ -46,7 +46,8 @@ class Revocations:
     def _holds(self, key: str, data: bytes, now: float, peek: bool) -> bool:
         until, once = self._serializer.deserialize(data)
         if until is not None and self._epoch(until) <= now:
-            self._storage.pop_revocation(key)
+            if self._epoch(until) <= clock.wall():  # ``now`` may be a moment to come.
+                self._storage.pop_revocation(key)
             return False
         if once and not peek:
             # Of several consumers that see the mark, the one that takes it away has used it.

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 import traceback
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -22,6 +24,7 @@ from huey_green.exceptions import (
 from huey_green.execution.hooks import Hooks
 from huey_green.execution.outcome import Event, Outcome, after_failure
 from huey_green.message import NOTHING, DeadLetter, Delivery, Effects, Message, Outgoing, Planned
+from huey_green.native import stoppable_hub
 from huey_green.registry import Registry
 from huey_green.serializer import Serializer
 from huey_green.signals import Signals
@@ -96,9 +99,9 @@ class Executor:
             value = task.execute()
         except TaskInterrupted:
             return Outcome(NOTHING, ((s.SIGNAL_INTERRUPTED, task),), interrupted=True)
-        except KeyboardInterrupt:
-            raise  # Only in immediate mode: a consumer has its own handler of that signal.
         except BaseException as raised:
+            if isinstance(raised, KeyboardInterrupt) and _may_be_ctrl_c():
+                raise
             # A task that raises SystemExit, GreenletExit or a Timeout of its own has failed; it
             # does not take the consumer with it.
             outcome = self._failed(task, raised)
@@ -115,6 +118,8 @@ class Executor:
                 self._host.hooks_after.run(task, value, error)
         except CancelExecution:
             log.warning("a post_execute hook raised CancelExecution, too late for %s", task)
+        except TaskInterrupted:
+            log.warning("a post_execute hook was interrupted; %s has run all the same", task)
 
     def _succeeded(self, task: Task, value: Any) -> Outcome:
         host = self._host
@@ -156,7 +161,7 @@ class Executor:
             events.append(self._report(task, error))
             results = self._error_results(task, error, task.retries)
             if task.on_error is not None and not isinstance(error, CancelExecution):
-                enqueue += (self._error_message(task.on_error, error),)
+                enqueue += (self._error_message(task, task.on_error, error),)
                 events.append((s.SIGNAL_ENQUEUED, task.on_error))
         if retry is not None:
             events.append((s.SIGNAL_RETRYING, task))
@@ -179,7 +184,7 @@ class Executor:
         if isinstance(error, CancelExecution):
             log.info("%s canceled itself: %s", task, error)
             return (s.SIGNAL_CANCELED, task)
-        log.error("%s raised %r", task, error, exc_info=error)
+        log.error("%s raised %s", task, shown(error), exc_info=error)
         return (s.SIGNAL_ERROR, task, error)
 
     def _error_results(
@@ -190,13 +195,16 @@ class Executor:
         metadata = error_metadata(task.id, error, retries)
         return ((task.id, encode_value(self._host.serializer, Error(metadata))),)
 
-    def _error_message(self, task: Task, error: BaseException) -> Outgoing:
+    def _error_message(self, failed: Task, task: Task, error: BaseException) -> Outgoing:
         """Return the message of an error task, with the nearest to the error that can travel."""
         message = self._host.registry.create_message(task, self._host.utc)
-        for stand_in in (error, TaskException(error_metadata(task.id, error, 0)), repr(error)):
+        metadata = error_metadata(failed.id, error, failed.retries)
+        for stand_in in (error, TaskException(metadata), shown(error)):
             try:
                 body = self._encode(message._replace(args=(*message.args, stand_in)))
-            except SerializationError:
+                # Many an exception can be pickled and not unpickled.
+                decode_message(self._host.serializer, body)
+            except (SerializationError, UnreadableMessage):
                 continue
             return Outgoing(body, task.priority)
         raise SerializationError(f"the arguments of {task} cannot be serialized")
@@ -233,10 +241,32 @@ class Executor:
         return Outcome(Effects(results, dead=dead), ((s.SIGNAL_DEAD, task),))
 
 
+def _may_be_ctrl_c() -> bool:
+    """Say whether a KeyboardInterrupt here may come from the keyboard, and not from a task.
+
+    Python raises it in the main thread, unless the process has a handler of its own, as one
+    that runs a consumer has.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return False
+    hub = stoppable_hub()
+    if hub is not None:
+        return bool(hub.main_hub)
+    return threading.current_thread() is threading.main_thread()
+
+
+def shown(error: BaseException) -> str:
+    """Return an error's repr, or what can be said of one that has none: it is a user's class."""
+    try:
+        return repr(error)
+    except Exception as failed:
+        return f"<{type(error).__name__}, whose repr raised {type(failed).__name__}>"
+
+
 def error_metadata(task_id: str, error: BaseException, retries: int) -> dict[str, Any]:
     """Return what ``TaskException.metadata`` holds."""
     return {
-        "error": repr(error),
+        "error": shown(error),
         "retries": retries,
         "traceback": "".join(traceback.format_exception(error)),
         "task_id": task_id,

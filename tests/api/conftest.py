@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+from uuid import uuid4
+
+import pytest
+
+from huey_green import Consumer, MemoryHuey, PriorityRedisHuey, RedisHuey, SqliteHuey, clock
+
+STORAGES = ["memory", "sqlite", "redis-list", "redis-zset"]
+
+
+@pytest.fixture(params=STORAGES)
+def make_huey(request, tmp_path):
+    """A function that makes a Huey with the given options, over each storage in turn."""
+    made = []
+
+    def make(name=None, **options):
+        name = name or f"test-{uuid4().hex}"
+        if request.param == "memory":
+            huey = MemoryHuey(name, **options)
+        elif request.param == "sqlite":
+            huey = SqliteHuey(name, filename=tmp_path / "huey.db", **options)
+        else:
+            kind = RedisHuey if request.param == "redis-list" else PriorityRedisHuey
+            server = request.getfixturevalue("redis_server")
+            huey = kind(name, url=server.url, **options)
+        made.append(huey)
+        return huey
+
+    yield make
+    for huey in made:
+        huey.flush()
+        huey.storage.close()
+
+
+@pytest.fixture
+def huey(make_huey):
+    """A Huey over each storage in turn."""
+    return make_huey()
+
+
+@pytest.fixture
+def add(huey):
+    """The documents' example of a task."""
+
+    @huey.task()
+    def add(a, b):
+        return a + b
+
+    return add
+
+
+@pytest.fixture
+def start(request):
+    """A function that starts a consumer in this process, which gevent has not patched."""
+
+    def start_consumer(huey, **options):
+        options = {"workers": 8, "scheduler_interval": 0.02, "max_delay": 0.05, **options}
+        consumer = Consumer(huey, **options)
+        consumer.start()
+        request.addfinalizer(consumer.stop)
+        return consumer
+
+    return start_consumer
+
+
+class Clock:
+    """The clock of this process, which a test may put forward."""
+
+    def __init__(self):
+        self._wall = clock.wall
+        self._ahead = 0.0
+
+    def wall(self):
+        return self._wall() + self._ahead
+
+    def advance(self, seconds):
+        self._ahead += seconds
+
+
+@pytest.fixture
+def present(monkeypatch):
+    """The clock, to be put forward."""
+    present = Clock()
+    monkeypatch.setattr(clock, "wall", present.wall)
+    return present
+
+
+@pytest.fixture
+def sent(huey):
+    """The signals that were sent, as (name, task, ...), in order."""
+    found = []
+
+    @huey.signal()
+    def note(*args):
+        found.append(args)
+
+    return found
