@@ -149,9 +149,7 @@ class Consumer:
             executor = cast(Executor, self._native_executor)
         outage = Outage(huey.storage.describe())
         self._acknowledger = Acknowledger(storage, self.name, outage)
-        self._worker = Worker(
-            executor, self._acknowledger, storage, huey.signals, self.name, huey.at_most_once
-        )
+        self._worker = Worker(huey, executor, self._acknowledger, storage, self.name)
         self._slots = Slots(settings.workers, self._worker.run)
         self._fetcher = Fetcher(
             storage, self.name, self._slots, settings, outage, huey.at_most_once
@@ -206,7 +204,7 @@ class Consumer:
     def _quiet(self) -> None:
         """Fetch no more and enqueue no more."""
         self._slots.close()
-        self._worker.closing = True
+        self._worker.close()
         others = [one for one in self._services if one is not self._acknowledger]
         for service in others:
             service.stopping.set()

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import gevent
 from gevent.hub import get_hub
@@ -13,6 +14,7 @@ from greenlet import greenlet
 from huey_green import clock, probe
 from huey_green import signals as s
 from huey_green.consumer.acknowledger import Acknowledger
+from huey_green.consumer.probation import Probation, Stopped
 from huey_green.exceptions import StorageUnavailable, TaskInterrupted
 from huey_green.execution.executor import Executor, failed_on
 from huey_green.execution.outcome import Outcome
@@ -22,6 +24,14 @@ from huey_green.storage.base import BaseStorage
 from huey_green.task import Task
 
 log = logging.getLogger("huey_green.consumer")
+
+
+class Host(Protocol):
+    """What a worker reads of its Huey."""
+
+    signals: Signals
+    at_most_once: bool
+    max_deliveries: int
 
 
 class Running(NamedTuple):
@@ -37,28 +47,35 @@ class Worker:
 
     def __init__(
         self,
+        host: Host,
         executor: Executor,
         acknowledger: Acknowledger,
         storage: BaseStorage,
-        signals: Signals,
         consumer: str,
-        at_most_once: bool,
     ) -> None:
         self._executor = executor
         self._acknowledger = acknowledger
         self._storage = storage
-        self._signals = signals
+        self._signals = host.signals
         self._consumer = consumer
-        self._at_most_once = at_most_once
+        self._at_most_once = host.at_most_once
         self.running: dict[greenlet, Running] = {}
         self.executed = 0
-        #: Set when the consumer stops: what cannot be opened now goes back.
+        self._probation = Probation(host.max_deliveries)
+        #: The consumer stops: what cannot be opened now goes back.
         self.closing = False
+
+    def close(self) -> None:
+        """Begin nothing that has to wait for a place or for the storage."""
+        self.closing = self._probation.closing = True
 
     def run(self, delivery: Delivery) -> None:
         """Take one delivery from opened to settled."""
         try:
-            self._run(delivery)
+            if delivery.attempt > 1:
+                self._run_on_probation(delivery)
+            else:
+                self._run(delivery)
         except Exception as error:
             log.exception("a delivery could not be handled and goes to the dead letters")
             self._acknowledger.add(delivery, Effects(dead=failed_on(delivery, error)))
@@ -66,6 +83,29 @@ class Worker:
             # Somebody killed this greenlet: its message is not to stay in flight for ever.
             gevent.spawn(self._give_back, delivery, Outcome(interrupted=True))
             raise
+
+    def _run_on_probation(self, delivery: Delivery) -> None:
+        try:
+            with self._probation.place(delivery.attempt):
+                # Before it is opened: to read it may be what kills.
+                if self._patiently(self._storage.begin, self._consumer, [delivery]):
+                    self._run(delivery)
+                    return
+        except Stopped:
+            log.debug("a delivery got no place before the stop")
+        self._give_back(delivery, Outcome(interrupted=True))
+
+    def _patiently(self, fn: Callable[..., Any], *args: Any) -> bool:
+        """Call ``fn`` until the storage takes it; say whether it did before the consumer stops."""
+        while True:
+            try:
+                fn(*args)
+            except StorageUnavailable:
+                if self.closing:
+                    return False
+                gevent.sleep(1.0)
+            else:
+                return True
 
     def _run(self, delivery: Delivery) -> None:
         opened = self._open(delivery)
@@ -119,11 +159,10 @@ class Worker:
                 self._signals.send(name, task, *rest)
 
     def _give_back(self, delivery: Delivery, outcome: Outcome) -> None:
-        if delivery.receipt is not None:
-            try:
-                self._storage.release(self._consumer, [delivery])
-            except StorageUnavailable:
-                log.warning("the storage is away; an interrupted task runs again after its lease")
+        if delivery.receipt is not None and not self._patiently(
+            self._storage.release, self._consumer, [delivery]
+        ):
+            log.warning("the storage is away; an interrupted task runs again after its lease")
         for event in outcome.events:
             self._signals.send(*event)
         probe.reached("interrupted", delivery)

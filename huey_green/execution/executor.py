@@ -67,6 +67,10 @@ class Executor:
         """Return the task to run now, or the outcome of a delivery that is not to run."""
         host = self._host
         message = None
+        if delivery.attempt > host.max_deliveries + 1:
+            # It was to be buried last time, and to read it was enough to kill.
+            error = UnreadableMessage("ends the process that tries to read it")
+            return self._unreadable(delivery, None, error)
         try:
             message = decode_message(host.serializer, delivery.body)
             task = host.registry.create_task(message, host.utc)

@@ -250,6 +250,13 @@ class BaseStorage:
     def interrupt(self, consumer: str) -> None:
         """Make a ``fetch`` of ``consumer`` that waits now return without a message."""
 
+    def begin(self, consumer: str, deliveries: Sequence[Delivery]) -> None:
+        """Note that deliveries are about to run with which consumers died before.
+
+        A first delivery counts as an attempt whenever its consumer dies with it. A later one
+        counts only if it was begun: what waited beside a task that kills is not blamed for it.
+        """
+
     def settle(self, consumer: str, settlements: Sequence[Settlement]) -> list[Settlement]:
         """End leases, each in one atomic step together with its effects.
 

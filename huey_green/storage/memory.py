@@ -17,13 +17,14 @@ from huey_green.storage.base import BaseStorage, Moment, epoch
 class _Ready:
     """A message in the queue: ordered by priority, then by arrival."""
 
-    __slots__ = ("body", "history", "order", "priority")
+    __slots__ = ("begun", "body", "history", "order", "priority")
 
     def __init__(self, body: bytes, priority: float, order: int, history: tuple[str, ...]) -> None:
         self.body = body
         self.priority = priority
         self.order = order
         self.history = history
+        self.begun = False
 
     def __lt__(self, other: _Ready) -> bool:
         return (-self.priority, self.order) < (-other.priority, other.order)
@@ -232,6 +233,7 @@ class MemoryStorage(BaseStorage):
 
     def _hold(self, consumer: str, ready: _Ready) -> Delivery:
         receipt = str(next(self._order))
+        ready.begun = False
         self._held.setdefault(consumer, {})[receipt] = ready
         return Delivery(ready.body, receipt, len(ready.history) + 1, ready.history)
 
@@ -239,6 +241,13 @@ class MemoryStorage(BaseStorage):
         with self._changed:
             self._interrupted.add(consumer)
             self._changed.notify_all()
+
+    def begin(self, consumer: str, deliveries: Sequence[Delivery]) -> None:
+        with self._changed:
+            held = self._held.get(consumer, {})
+            for delivery in deliveries:
+                if delivery.receipt in held:
+                    held[delivery.receipt].begun = True
 
     def settle(self, consumer: str, settlements: Sequence[Settlement]) -> list[Settlement]:
         refused = []
@@ -296,7 +305,8 @@ class MemoryStorage(BaseStorage):
                 held = self._held.get(consumer, {})
                 for receipt in list(held)[: limit - moved]:
                     ready = held.pop(receipt)
-                    ready.history = (*ready.history, f"{now:.3f} {consumer}")
+                    if ready.begun or not ready.history:
+                        ready.history = (*ready.history, f"{now:.3f} {consumer}")
                     heapq.heappush(self._queue, ready)
                     moved += 1
                 if not held:

@@ -79,6 +79,21 @@ class LeaseContract:
         assert storage.release("one", taken) == 2
         assert bodies_of(storage.fetch("two", 2)) == [EVERY_BYTE, LARGE]
 
+    def test_a_later_delivery_counts_as_an_attempt_only_if_it_was_begun(
+        self, storage: BaseStorage
+    ) -> None:
+        fill(storage, b"kills", b"waits")
+        later = storage.time() + LONG
+        storage.fetch("one", 2)
+        assert storage.reclaim(now=later) == 2
+        taken = {one.body: one for one in storage.fetch("two", 2)}
+        assert [one.attempt for one in taken.values()] == [2, 2]
+        storage.begin("two", [taken[b"kills"]])
+        assert storage.reclaim(now=later) == 2
+        taken = {one.body: one for one in storage.fetch("three", 2)}
+        assert (taken[b"kills"].attempt, taken[b"waits"].attempt) == (3, 2)
+        assert storage.settle("three", done(list(taken.values()))) == []
+
     def test_fetching_waits_for_a_message_of_another_handle(self, storage: BaseStorage) -> None:
         with second_handle(storage) as other:
             waiting = Running(lambda: storage.fetch("one", 5, wait=30 if storage.blocking else 0))
@@ -281,6 +296,7 @@ class LeaseContract:
         for number, consumer in enumerate(("one", "two two", "thr\u00e9e")):
             [delivery] = storage.fetch(consumer, 1)
             assert delivery.attempt == number + 1
+            storage.begin(consumer, [delivery])
             assert storage.reclaim(now=later + number * LONG) == 1
         [last] = storage.fetch("four", 1)
         assert last.attempt == 4

@@ -32,6 +32,10 @@ class Keys:
         """The HASH of what ``consumer`` holds: receipt to message."""
         return f"huey.inflight.{self._tag}.{consumer}"
 
+    def begun(self, consumer: str) -> str:
+        """The SET of the receipts that ``consumer`` has begun, of those that count only then."""
+        return f"huey.begun.{self._tag}.{consumer}"
+
     def landing(self, consumer: str) -> str:
         """The LIST into which ``consumer`` waits: BLMOVE puts the first message there."""
         return f"huey.landing.{self._tag}.{consumer}"

@@ -109,6 +109,11 @@ class RedisQueue(BaseStorage):
     def interrupt(self, consumer: str) -> None:
         self._leasing_of(consumer).waiting.interrupt()
 
+    def begin(self, consumer: str, deliveries: Sequence[Delivery]) -> None:
+        receipts = [one.receipt for one in deliveries if one.receipt is not None]
+        if receipts:
+            self.link.execute("SADD", self.keys.begun(consumer), *receipts)
+
     def settle(self, consumer: str, settlements: Sequence[Settlement]) -> list[Settlement]:
         keys = self.keys
         names = (
@@ -119,6 +124,7 @@ class RedisQueue(BaseStorage):
             keys.results,
             keys.dead,
             keys.dead_index,
+            keys.begun(consumer),
         )
         refused = []
         for start in range(0, len(settlements), BATCH):
@@ -143,7 +149,12 @@ class RedisQueue(BaseStorage):
         self.scripts.call("extend", (self.keys.consumers,), (consumer, lease))
 
     def leave(self, consumer: str) -> None:
-        keys = (*self.keys.order(consumer), self.keys.inflight(consumer), self.keys.consumers)
+        keys = (
+            *self.keys.order(consumer),
+            self.keys.inflight(consumer),
+            self.keys.consumers,
+            self.keys.begun(consumer),
+        )
         while self.scripts.call("leave", keys, (consumer, BATCH)):
             pass
         leasing = self._leasings.pop(consumer, None)
@@ -166,6 +177,7 @@ class RedisQueue(BaseStorage):
                 self.keys.inflight(consumer),
                 self.keys.attempts,
                 self.keys.consumers,
+                self.keys.begun(consumer),
             )
             at = "" if now is None else repr(now)
             while moved < limit:
@@ -244,7 +256,9 @@ class RedisQueue(BaseStorage):
     def _flush_leases(self) -> None:
         keys = self.keys
         per_consumer = [
-            key for name in self.consumers() for key in (keys.inflight(name), keys.landing(name))
+            key
+            for name in self.consumers()
+            for key in (keys.inflight(name), keys.landing(name), keys.begun(name))
         ]
         shared = (
             *(keys.consumers, keys.attempts, keys.dead, keys.dead_index),
@@ -326,5 +340,8 @@ def _add_settlement(args: list[bytes | str], settlement: Settlement) -> None:
         rest += (dead.id, encode_dead(dead), repr(dead.died_at))
     if delivery.attempt > 1:
         names += "a"
-        rest.append(hashlib.sha1(delivery.body, usedforsecurity=False).hexdigest())
+        rest += (
+            hashlib.sha1(delivery.body, usedforsecurity=False).hexdigest(),
+            delivery.receipt or "",
+        )
     args += (delivery.receipt or "", names, *rest)

@@ -20,6 +20,7 @@ TABLES = (
         priority REAL NOT NULL,
         consumer TEXT,                     -- who holds it; NULL: ready
         lease INTEGER NOT NULL DEFAULT 0,  -- how often it was leased; with id, the receipt
+        begun INTEGER NOT NULL DEFAULT 0,  -- this lease counts as an attempt if its holder dies
         history TEXT NOT NULL DEFAULT '[]',
         body BLOB NOT NULL
     )

@@ -304,6 +304,9 @@ class SqliteStorage(BaseStorage):
         self._watch.tell([_READY, *(_VALUE + key for key in results)])
         return refused
 
+    def begin(self, consumer: str, deliveries: Sequence[Delivery]) -> None:
+        self._database.write(transitions.begin, self.name, consumer, deliveries)
+
     def release(self, consumer: str, deliveries: Sequence[Delivery]) -> int:
         released = self._database.write(transitions.release, self.name, consumer, deliveries)
         self._watch.tell([_READY])

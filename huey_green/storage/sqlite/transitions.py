@@ -56,7 +56,7 @@ def lease(
 ) -> list[Delivery]:
     extend(db, queue, consumer, ends_at)
     taken = ready(db, queue, limit)
-    sql = "UPDATE green_message SET consumer = ?, lease = lease + 1 WHERE id"
+    sql = "UPDATE green_message SET consumer = ?, lease = lease + 1, begun = 0 WHERE id"
     with_ids(db, sql, [row[0] for row in taken], consumer)
     return [_delivery(*row) for row in taken]
 
@@ -72,6 +72,13 @@ def _delivery(key: int, leased_before: int, history: str, body: bytes) -> Delive
 def extend(db: sqlite3.Connection, queue: str, consumer: str, ends_at: float) -> None:
     sql = "INSERT OR REPLACE INTO green_consumer (queue, consumer, lease_ends_at) VALUES (?, ?, ?)"
     change(db, sql, queue, consumer, ends_at)
+
+
+def begin(
+    db: sqlite3.Connection, queue: str, consumer: str, deliveries: Sequence[Delivery]
+) -> None:
+    held = _held(db, queue, consumer, deliveries)
+    with_ids(db, "UPDATE green_message SET begun = 1 WHERE id", list(held.values()))
 
 
 def settle(
@@ -153,7 +160,7 @@ def reclaim(
     for consumer in ended_consumers(db, queue, known_dead, now):
         found = rows(
             db,
-            "SELECT id, history FROM green_message WHERE queue = ? AND consumer = ?"
+            "SELECT id, history, begun FROM green_message WHERE queue = ? AND consumer = ?"
             " ORDER BY id LIMIT ?",
             queue,
             consumer,
@@ -163,7 +170,12 @@ def reclaim(
         line = f"{now:.3f} {consumer}"
         db.executemany(
             "UPDATE green_message SET consumer = NULL, history = ? WHERE id = ?",
-            [(json.dumps([*json.loads(history), line]), key) for key, history in given_back],
+            [
+                (json.dumps([*json.loads(history), line]), key)
+                if begun or history == "[]"
+                else (history, key)
+                for key, history, begun in given_back
+            ],
         )
         moved += len(given_back)
         if len(given_back) == len(found):

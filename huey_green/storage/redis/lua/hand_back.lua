@@ -27,7 +27,7 @@ local function hand_back(inflight, limit, visit)
     local kept = redis.call('HGET', inflight, receipts[i])
     restore(kept)
     redis.call('HDEL', inflight, receipts[i])
-    visit(body_of(kept))
+    visit(body_of(kept), receipts[i])
   end
   return #receipts - first + 1
 end

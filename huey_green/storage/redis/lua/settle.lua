@@ -2,11 +2,12 @@
 -- uses order
 -- KEYS  1-4 order   5 inflight (hash)   6 attempts (hash)   7 schedule (zset body -> eta)
 --       8 results (hash)   9 dead (hash id -> record)   10 dead index (zset id -> time)
+--       11 begun (set of receipts)
 -- ARGV  1 wake-up channel, then for each settlement: receipt ('' for none), effects, their arguments:
 --       r key value (result)   q score body (enqueue)   s eta body (schedule)
---       d id record time (dead letter)   a sha1 (forget the history)
+--       d id record time (dead letter)   a sha1 receipt (forget the history)
 -- RETURNS  the positions, from 0, of the settlements that were refused
-local widths = {r = 2, q = 2, s = 2, d = 3, a = 1}
+local widths = {r = 2, q = 2, s = 2, d = 3, a = 2}
 local ready = {}
 local effects = {
   r = function(i)
@@ -19,7 +20,10 @@ local effects = {
     redis.call('HSET', KEYS[9], ARGV[i], ARGV[i + 1])
     redis.call('ZADD', KEYS[10], ARGV[i + 2], ARGV[i])
   end,
-  a = function(i) redis.call('HDEL', KEYS[6], ARGV[i]) end,
+  a = function(i)
+    redis.call('HDEL', KEYS[6], ARGV[i])
+    redis.call('SREM', KEYS[11], ARGV[i + 1])
+  end,
 }
 local refused, position, i = {}, 0, 2
 while i < #ARGV do
