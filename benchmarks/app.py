@@ -35,8 +35,12 @@ class App:
         return cast("dict[str, Any]", self.huey.get(SUMMARY) or {})
 
 
-def build(url: str, queue: str, results: bool) -> App:
-    """Make a Huey on a ``list`` or a ``zset``, with or without results stored."""
+def build(url: str, queue: str, results: bool, observed: bool = False) -> App:
+    """Make a Huey on a ``list`` or a ``zset``, with or without results stored.
+
+    ``observed``: with hooks before and after each task and a receiver of all signals, each of
+    which does nothing.
+    """
     huey = QUEUES[queue]("benchmark", url=url, results=results)
     executed = 0
     delays: list[float] = []
@@ -66,4 +70,20 @@ def build(url: str, queue: str, results: bool) -> App:
     def leave_summary() -> None:
         huey.put(SUMMARY, {"executed": executed, "delays": delays})
 
+    if observed:
+        _observe(huey)
     return App(huey, noop, nap, stamp, echo)
+
+
+def _observe(huey: Huey) -> None:
+    @huey.pre_execute()
+    def before(task: Any) -> None:
+        pass
+
+    @huey.post_execute()
+    def after(task: Any, value: Any, error: Any) -> None:
+        pass
+
+    @huey.signal()
+    def receive(signal: str, task: Any, *details: Any) -> None:
+        pass

@@ -57,7 +57,8 @@ class Floor:
 class Ours:
     """``python -m huey_green`` as a user starts it.
 
-    ``quiet`` is the option -q; otherwise what INFO logs goes to a file.
+    ``quiet`` is the option -q; otherwise what INFO logs goes to a file. For ``observed`` see
+    ``build``.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Ours:
         queue: str = "list",
         results: bool = False,
         quiet: bool = True,
+        observed: bool = False,
     ) -> None:
         self.app: App = build(bench.url, queue, results)
         self.results = results
@@ -80,6 +82,7 @@ class Ours:
             "BENCHMARK_URL": bench.url,
             "BENCHMARK_QUEUE": queue,
             "BENCHMARK_RESULTS": "1" if results else "0",
+            "BENCHMARK_OBSERVED": "1" if observed else "0",
         }
 
     def start(self) -> Child:

@@ -14,4 +14,5 @@ huey = build(
     url=os.environ["BENCHMARK_URL"],
     queue=os.environ["BENCHMARK_QUEUE"],
     results=os.environ["BENCHMARK_RESULTS"] == "1",
+    observed=os.environ["BENCHMARK_OBSERVED"] == "1",
 ).huey

@@ -25,9 +25,12 @@ GOAL = Goal(0.5, at_least=True, of="ratio")
 #: With the default log level, half of what there is without.
 LOGGING_GOAL = Goal(0.5, at_least=True)
 
-
 QUIET = "LIST"
 LOGGING = "LIST, logging INFO"
+OBSERVED = "LIST, hooks and a receiver"
+
+#: What an application may do to itself: shown, without a goal beside the floor.
+SLOWED = (LOGGING, OBSERVED)
 
 
 class Entry(NamedTuple):
@@ -60,7 +63,7 @@ def _consuming(bench: Bench, scale: Scale) -> Table:
             "tasks/s",
             rates(label),
             floor=rates(entry.floor) if entry.floor else (),
-            goals=[GOAL] if isinstance(entry.contestant, Ours) and label != LOGGING else (),
+            goals=[GOAL] if isinstance(entry.contestant, Ours) and label not in SLOWED else (),
             notes=_costs(runs[label], scale.tasks),
         )
         for label, entry in entries.items()
@@ -79,6 +82,7 @@ def _entries(bench: Bench) -> dict[str, Entry]:
         QUIET: Entry(Ours(bench), "list", bare),
         "ZSET": Entry(Ours(bench, queue="zset"), "zset", bare),
         LOGGING: Entry(Ours(bench, quiet=False), "list", bare),
+        OBSERVED: Entry(Ours(bench, observed=True), "list", bare),
         "floor, reused greenlets": Entry(Floor(bench, reuse=True), "floor", bare),
         bare_results: Entry(Floor(bench, results=True), "floor"),
         "LIST, results": Entry(Ours(bench, results=True), "list", bare_results),

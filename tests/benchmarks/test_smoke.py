@@ -21,6 +21,7 @@ ROWS = {
         "LIST",
         "ZSET",
         "LIST, logging INFO",
+        "LIST, hooks and a receiver",
         "floor, reused greenlets",
         "floor, new greenlets, results",
         "LIST, results",
