@@ -81,6 +81,7 @@ class Huey(Declaring, Keeping):
         self.executor = Executor(self, self._may_not_run)
         self._locks: set[str] = set()
         self._immediate = immediate
+        self._live: BaseStorage | None = None
         self.storage = self.create_storage()
 
     # Storage and immediate mode.
@@ -112,10 +113,16 @@ class Huey(Declaring, Keeping):
 
     @immediate.setter
     def immediate(self, value: bool) -> None:
-        if self._immediate != value:
-            self._immediate = value
-            if self.immediate_use_memory:
-                self.storage = self.create_storage()
+        if self._immediate == value:
+            return
+        self._immediate = value
+        if not self.immediate_use_memory:
+            return
+        if value:
+            # Kept with what it holds: its connections, or the tasks in its memory.
+            self._live, self.storage = self.storage, self.create_storage()
+        else:
+            self.storage = self._live or self.create_storage()
 
     def create_consumer(self, **options: Any) -> Consumer:
         """Return a consumer of this queue; see ``Consumer`` for the options."""
@@ -192,6 +199,7 @@ class Huey(Declaring, Keeping):
             self.signals.send(*event)
 
     def _may_not_run(self, task: Task) -> bool:
-        if not self.storage.has_revocations():
+        # In immediate mode nothing is fetched, by which the storage would have learned of them.
+        if not self._immediate and not self.storage.has_revocations():
             return False
         return self.is_revoked(task, peek=False)

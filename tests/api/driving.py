@@ -15,6 +15,8 @@ def run_one(huey):
     """Fetch one message, run its task and settle it; say whether there was one."""
     deliveries = huey.storage.fetch(NAME, 1)
     for delivery in deliveries:
+        if delivery.attempt > 1:
+            huey.storage.begin(NAME, deliveries)
         outcome = huey.executor.run(delivery)
         assert huey.storage.settle(NAME, [Settlement(delivery, outcome.effects)]) == []
         for event in outcome.events:
