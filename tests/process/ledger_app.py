@@ -64,6 +64,15 @@ def wait(n, seconds=3600):
 
 
 @huey.task()
+def whose(n, seconds):
+    """Returns the process that ran it."""
+    note("began", n)
+    time.sleep(seconds)
+    note("ran", n)
+    return os.getpid()
+
+
+@huey.task()
 def stubborn(n):
     """Swallows its interruption and works on."""
     note("began", n)
