@@ -117,6 +117,12 @@ class Acknowledger(Service):
         super().stop()
         self._something.set()
 
+    def wait_pending(self) -> None:
+        """Wait until the storage has taken what was added before."""
+        batch = self._open if self._open.settlements else self._sending
+        if batch is not None:
+            batch.wait()
+
     def flush(self, timeout: float) -> bool:
         """Wait until the storage has taken everything; say whether it has."""
         batch = self._open if self._open.settlements else self._sending

@@ -10,13 +10,17 @@ not slowed down.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gevent.lock import BoundedSemaphore
+from gevent.event import Event
 
-#: How many run at once at the last delivery that is allowed, at the one before, and so on.
-PLACES = (1, 4, 32)
+#: All the room there is for suspects, and what one takes of it at the last delivery that is
+#: allowed, at the one before, and so on: 1, 4, 32 or 1,000 fit in at once, and at the last one
+#: no other suspect beside it.
+ROOM = 8000
+SHARES = (8000, 2000, 250, 8)
 
 #: Seconds between looks whether the consumer stops, while waiting for a place.
 LOOK_EVERY = 0.2
@@ -27,25 +31,37 @@ class Stopped(Exception):
 
 
 class Probation:
-    """Places for deliveries that come again, by how many chances they have left."""
+    """Places for deliveries that come again, in the order in which they ask."""
 
     def __init__(self, max_deliveries: int) -> None:
         self._max = max_deliveries
-        self._places = [BoundedSemaphore(places) for places in PLACES]
+        self._free = ROOM
+        self._waiting: deque[Event] = deque()
         self.closing = False
 
     @contextmanager
     def place(self, attempt: int) -> Iterator[None]:
         """Wait for a place for a delivery of this ``attempt``, from 2; raises ``Stopped``."""
         chances_left = max(0, self._max - attempt)
-        if chances_left >= len(self._places):
-            yield
-            return
-        places = self._places[chances_left]
-        while not places.acquire(timeout=LOOK_EVERY):
-            if self.closing:
-                raise Stopped
+        share = SHARES[min(chances_left, len(SHARES) - 1)]
+        turn = Event()
+        self._waiting.append(turn)
+        try:
+            while self._waiting[0] is not turn or self._free < share:
+                if self.closing:
+                    raise Stopped
+                turn.wait(LOOK_EVERY)
+                turn.clear()
+            self._free -= share
+        finally:
+            self._waiting.remove(turn)
+            self._call_next()
         try:
             yield
         finally:
-            places.release()
+            self._free += share
+            self._call_next()
+
+    def _call_next(self) -> None:
+        if self._waiting:
+            self._waiting[0].set()

@@ -90,6 +90,8 @@ class Worker:
                 # Before it is opened: to read it may be what kills.
                 if self._patiently(self._storage.begin, self._consumer, [delivery]):
                     self._run(delivery)
+                    # What has ended and is not settled would be blamed with the next one.
+                    self._acknowledger.wait_pending()
                     return
         except Stopped:
             log.debug("a delivery got no place before the stop")
