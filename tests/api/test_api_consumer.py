@@ -155,10 +155,9 @@ def test_a_failing_startup_hook_stops_nothing(huey, start, add):
 @pytest.mark.parametrize(
     "error",
     [
-        *(SystemExit(3), KeyboardInterrupt(), GeneratorExit(), BaseException("x")),
-        *(gevent.Timeout(5), gevent.GreenletExit(), StopIteration(), RecursionError()),
+        *(SystemExit, KeyboardInterrupt, GeneratorExit, BaseException),
+        *(gevent.Timeout, gevent.GreenletExit, StopIteration, RecursionError),
     ],
-    ids=lambda error: type(error).__name__,
 )
 def test_whatever_a_task_raises_the_consumer_goes_on(huey, consumer, add, error):
     @huey.task()
@@ -167,13 +166,13 @@ def test_whatever_a_task_raises_the_consumer_goes_on(huey, consumer, add, error)
 
     results = [fails() for _ in range(16)]
     for result in results:
-        with pytest.raises(TaskException, match=type(error).__name__):
+        with pytest.raises(TaskException, match=error.__name__):
             value_of(result)
     assert value_of(add(1, 2)) == 3
     assert consumer.is_running
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), gevent.Timeout(5), ValueError()])
+@pytest.mark.parametrize("error", [SystemExit, gevent.Timeout, ValueError])
 def test_whatever_a_hook_or_receiver_raises_the_consumer_goes_on(huey, consumer, add, error):
     def fails(*args):
         raise error
@@ -331,6 +330,18 @@ def test_a_task_may_be_at_most_once_by_itself(huey, consumer):
     eventually(lambda: len(held) == 2)
     assert value_of(last()) == 1
     assert [len(bodies) for bodies in held] == [0, 1]
+
+
+@pytest.mark.xfail(reason="the fetcher pops everything for such a Huey", strict=True)
+def test_a_task_may_be_at_least_once_in_a_huey_that_is_not(make_huey, start):
+    huey = make_huey(at_most_once=True)
+
+    @huey.task(at_most_once=False)
+    def precious():
+        return len(huey.storage.in_flight())
+
+    start(huey)
+    assert value_of(precious()) == 1
 
 
 def test_a_task_at_most_once_is_not_lost_by_a_result_or_retry(huey, consumer):
