@@ -84,10 +84,14 @@ class Child:
         if status is not None:
             raise DemoError(f"the {self.what} has ended with status {status}{self.last_words()}")
 
-    def wait_for(self, ready: Callable[[], T | None]) -> T:
-        """Ask ``ready`` until it gives something; DemoError if that or the process ends first."""
+    def wait_for(self, ready: Callable[[], T | None], check: Callable[[], None]) -> T:
+        """Ask ``ready`` until it gives something, calling ``check`` in between.
+
+        Raises DemoError when the process ends, or does not get ready in time.
+        """
         ends_at = clock.monotonic() + STARTUP
         while (answer := ready()) is None:
+            check()
             self.check()
             if clock.monotonic() > ends_at:
                 raise DemoError(

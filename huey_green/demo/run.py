@@ -69,7 +69,6 @@ class Run:
                     self._start(stack)
                     self._crawl_all()
                 finally:
-                    self._interruption.ignore()
                     seconds = self._elapsed()
         except Interrupted:
             print_partial(self._console, self._tally, seconds)
@@ -78,40 +77,39 @@ class Run:
 
     def _start(self, stack: ExitStack) -> None:
         """Start server, storage and consumer; ``stack`` ends the consumer first."""
-        options = self._options
+        options, check = self._options, self._interruption.check
         _allow_open_files(options.workers + SPARE_FILES)
         self._directory = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="huey_green-demo-"))
         )
         arguments = ["--port", "0", "--seed", str(options.seed)]
         server = self._start_child(stack, "server", SERVER, arguments)
-        store = self._open_store(stack)
-        self._crawl = Crawl(store.location, self._tally)
-        stack.callback(self._clean)
-        self._crawl.huey.storage.ping()
-        self._say("storage", store.label + store.why)
+        self._open_store(stack)
+        check()
         arguments = [f"{APP}.huey", "--workers", str(options.workers), "--quiet", "--no-periodic"]
-        consumer = self._start_child(stack, "consumer", "huey_green", arguments)
-        address = server.wait_for(lambda: _address(server.output()))
+        self._consumer = self._start_child(stack, "consumer", "huey_green", arguments)
+        address = server.wait_for(lambda: _address(server.output()), check)
         self._say("server", f"{address}, eight hosts that answer in 50 to 500 ms, if they do")
         self._urls = self._crawl.urls(address, options.pages)
-        consumer.wait_for(self._crawl.consumer_pid)
-        self._say("consumer", f"one process (pid {consumer.pid}), {options.workers} workers")
-        self._store, self._consumer = store, consumer
-        self._usage = Usage(options.workers, store.label, store.is_redis)
+        pid = self._consumer.wait_for(self._crawl.consumer_pid, check)
+        self._say("consumer", f"one process (pid {pid}), {options.workers} workers")
 
     def _start_child(self, stack: ExitStack, what: str, module: str, arguments: list[str]) -> Child:
-        with self._interruption.held():
-            child = Child(what, module, arguments, self._directory)
-            stack.callback(child.end)
+        child = Child(what, module, arguments, self._directory)
+        stack.callback(child.end)
         self._children.append(child)
         return child
 
-    def _open_store(self, stack: ExitStack) -> stores.Store:
-        if self._options.storage is not None:
-            return stores.given(self._options.storage)
-        with self._interruption.held():
-            return stores.automatic(self._directory, stack)
+    def _open_store(self, stack: ExitStack) -> None:
+        """Choose the storage and make sure that it answers; ``stack`` empties it."""
+        named = self._options.storage
+        self._store = stores.given(named) if named else stores.automatic(self._directory, stack)
+        self._crawl = Crawl(self._store.location, self._tally)
+        stack.callback(self._clean)
+        self._crawl.huey.storage.ping()
+        storage = self._store.describe()
+        self._usage = Usage(self._options.workers, storage, self._store.is_redis)
+        self._say("storage", storage + self._store.why)
 
     def _crawl_all(self) -> None:
         """Enqueue all pages and collect their results until the last one is there."""
@@ -127,6 +125,7 @@ class Run:
         self._measure()
 
     def _look(self, screen: Screen) -> None:
+        self._interruption.check()
         for child in self._children:
             child.check()
         running = self._crawl.collect()

@@ -32,6 +32,11 @@ class Store:
         """It is a Redis, else an SQLite file."""
         return "://" in self.location
 
+    def describe(self) -> str:
+        """Return its label and, where the storage tells, its version."""
+        version = measure.redis_version(self.location) if self.is_redis else ""
+        return f"Redis {version}, {self.label}" if version else self.label
+
     def usage(self, pid: int, client_name: str) -> int | None:
         """Return how many connections, or open files, a process has to it; None if unknown."""
         if self.is_redis:
@@ -44,8 +49,7 @@ def given(text: str) -> Store:
     if text.startswith(SCHEMES):
         if find_spec("redis") is None:
             raise DemoError(f"--storage {text}: redis-py is not installed: pip install redis")
-        version = measure.redis_version(text)
-        return Store(text, f"the Redis {version} that you named".replace("  ", " "))
+        return Store(text, "the Redis that you named")
     scheme, found, path = text.partition("://")
     if found and scheme == "sqlite" and path:
         return Store(str(Path(path).resolve()), f"SQLite, {path}")
@@ -62,8 +66,7 @@ def automatic(directory: Path, stack: ExitStack) -> Store:
         redis = stack.enter_context(PrivateRedis())
     except StorageUnavailable:
         return _sqlite(directory, "there is a redis-server, but it does not start")
-    version = measure.redis_version(redis.url)
-    return Store(redis.url, f"Redis {version}, a private server that ends with the demo")
+    return Store(redis.url, "a private server that ends with the demo")
 
 
 def _sqlite(directory: Path, why: str) -> Store:
