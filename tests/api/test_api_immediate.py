@@ -213,9 +213,10 @@ def test_a_revocation_by_somebody_else_holds_in_immediate_mode(make_huey):
     assert task_here()() == 1
 
 
-def test_no_server_is_needed_in_immediate_mode():
-    huey = RedisHuey("nowhere", url="redis://127.0.0.1:1/0", immediate=True)
-    assert huey.task()(lambda: 5).call_local() == 5
+@pytest.mark.parametrize("switched", [False, True])
+def test_no_server_is_needed_in_immediate_mode(switched):
+    huey = RedisHuey("nowhere", url="redis://127.0.0.1:1/0", immediate=not switched)
+    huey.immediate = True
 
     @huey.task()
     def add(a, b):
