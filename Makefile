@@ -36,8 +36,7 @@ demo: ## crawl a few thousand pages and see what that takes
 	$(PYTHON) -m huey_green demo
 
 dist: ## wheel and source distribution, in dist/
-	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .
-	$(PYTHON) -c "import setuptools.build_meta as b; print('dist/' + b.build_sdist('dist'))"
+	$(PYTHON) -m build
 
 clean: ## remove what was built
 	rm -rf build dist *.egg-info .coverage htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis

