@@ -130,6 +130,11 @@ class Huey(Declaring, Keeping):
 
         return Consumer(self, **options)
 
+    def needs_leases(self) -> bool:
+        """Say whether any task is to be run again when its consumer dies."""
+        tasks = self.registry.tasks.values()
+        return not self.at_most_once or any(task.at_most_once is False for task in tasks)
+
     # Enqueueing and executing.
 
     def enqueue(self, task: Task) -> Any:

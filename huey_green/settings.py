@@ -9,7 +9,6 @@ from typing import Any
 
 from huey_green.exceptions import ConfigurationError
 
-
 #: Seconds: a year. Timers of the operating system refuse what is much longer.
 LONGEST = 31_536_000.0
 

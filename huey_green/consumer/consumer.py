@@ -152,7 +152,7 @@ class Consumer:
         self._worker = Worker(huey, executor, self._acknowledger, storage, self.name)
         self._slots = Slots(settings.workers, self._worker.run)
         self._fetcher = Fetcher(
-            storage, self.name, self._slots, settings, outage, huey.at_most_once
+            storage, self.name, self._slots, settings, outage, huey.needs_leases
         )
         self._reaper = Reaper(storage, outage)
         self._scheduler = Scheduler(

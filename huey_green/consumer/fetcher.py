@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from huey_green import probe
 from huey_green.backoff import exponential
 from huey_green.consumer.outage import Outage
@@ -31,14 +33,15 @@ class Fetcher(Service):
         slots: Slots,
         settings: ConsumerSettings,
         outage: Outage,
-        at_most_once: bool,
+        needs_leases: Callable[[], bool],
     ) -> None:
+        """``needs_leases`` is asked before each fetch: tasks may be declared at any time."""
         super().__init__(outage)
         self._storage = storage
         self._consumer = consumer
         self._slots = slots
         self._settings = settings
-        self._lease = None if at_most_once else settings.lease
+        self._needs_leases = needs_leases
         self._empty = 0
 
     def tick(self) -> None:
@@ -47,7 +50,10 @@ class Fetcher(Service):
         if capacity == 0 or self.stopping.is_set():
             return
         deliveries = self._storage.fetch(
-            self._consumer, min(capacity, FETCH_LIMIT), FETCH_WAIT, self._lease
+            self._consumer,
+            min(capacity, FETCH_LIMIT),
+            FETCH_WAIT,
+            self._settings.lease if self._needs_leases() else None,
         )
         self.answered()
         if deliveries:

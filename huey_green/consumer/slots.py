@@ -117,9 +117,12 @@ class Slots:
                     self._call_one()
                 try:
                     self._work(delivery)
-                finally:
+                except BaseException:  # Somebody killed this greenlet: others go on for it.
                     self._busy -= 1
-                    self._make_room()
+                    self._hand_on()
+                    raise
+                self._busy -= 1
+                self._make_room()
                 if clock.monotonic() > turn_ends_at:
                     gevent.sleep(0)
                     turn_ends_at = clock.monotonic() + TURN
@@ -142,6 +145,12 @@ class Slots:
             free = self.limit - self._busy - len(self._ready)
             if not self._ready or free * 4 >= self.limit:
                 self._room.set()
+
+    def _hand_on(self) -> None:
+        self._make_room()
+        self._note_idle()
+        if self._ready and not self._closed:
+            self._call_one()
 
     def _note_idle(self) -> None:
         if not self._busy and (self._closed or not self._ready):
