@@ -86,8 +86,7 @@ class Slots:
 
     def release_greenlets(self) -> None:
         """Let the parked greenlets go."""
-        parked, self._parked = self._parked, []
-        for one in parked:
+        for one in self._parked:
             gevent.kill(one)
         if self._trimmer is not None:
             self._trimmer.kill(block=False)
@@ -108,6 +107,13 @@ class Slots:
 
     def _run(self) -> None:
         self._coming = False
+        try:
+            self._take_turns()
+        except BaseException:  # Somebody killed this greenlet: others go on for it.
+            self._hand_on()
+            raise
+
+    def _take_turns(self) -> None:
         turn_ends_at = clock.monotonic() + TURN
         while True:
             while self._ready and not self._closed:
@@ -117,12 +123,9 @@ class Slots:
                     self._call_one()
                 try:
                     self._work(delivery)
-                except BaseException:  # Somebody killed this greenlet: others go on for it.
+                finally:
                     self._busy -= 1
-                    self._hand_on()
-                    raise
-                self._busy -= 1
-                self._make_room()
+                    self._make_room()
                 if clock.monotonic() > turn_ends_at:
                     gevent.sleep(0)
                     turn_ends_at = clock.monotonic() + TURN
@@ -134,8 +137,14 @@ class Slots:
 
     def _park(self) -> None:
         self._parked.append(gevent.getcurrent())
-        get_hub().switch()
-        # Not when killed here: then it is another one that is coming, or none.
+        try:
+            get_hub().switch()
+        except BaseException:
+            if (here := gevent.getcurrent()) in self._parked:
+                self._parked.remove(here)
+            else:  # It had been told to come.
+                self._coming = False
+            raise
         self._coming = False
 
     def _make_room(self) -> None:
@@ -161,8 +170,8 @@ class Slots:
         fewest = 0
         while True:
             gevent.sleep(IDLE)
-            spare = self._parked[: min(fewest, len(self._parked))]
-            del self._parked[: len(spare)]
+            # The longest idle are at the front. Each leaves the list itself when it is killed.
+            spare = self._parked[:fewest]
             for one in spare:
                 gevent.kill(one)
-            fewest = len(self._parked)
+            fewest = len(self._parked) - len(spare)

@@ -332,7 +332,6 @@ def test_a_task_may_be_at_most_once_by_itself(huey, consumer):
     assert [len(bodies) for bodies in held] == [0, 1]
 
 
-@pytest.mark.xfail(reason="the fetcher pops everything for such a Huey", strict=True)
 def test_a_task_may_be_at_least_once_in_a_huey_that_is_not(make_huey, start):
     huey = make_huey(at_most_once=True)
 
