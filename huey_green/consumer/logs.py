@@ -93,6 +93,9 @@ class _PerTurn(logging.Handler):
         if lines:
             try:
                 self.write("\n".join(lines) + "\n")
+            except RuntimeError:
+                # A signal handler logs in the midst of a write: with the next turn, then.
+                self._lines[:0] = lines
             except (OSError, ValueError) as error:
                 # A full disk or a closed pipe must not end what it only reports.
                 self._lost(lines, error)

@@ -69,6 +69,7 @@ class Process:
         # Inherited by what follows: a further SIGHUP while it starts is not to end it.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # As when the process was started with it closed.
+                stream.flush()
         os.execv(self._arguments[0], self._arguments)
