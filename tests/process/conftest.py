@@ -26,6 +26,7 @@ class Application:
 
     def __init__(self, directory: Path, kind: str, **options: Any) -> None:
         self.directory = directory
+        self.kind = kind
         settings = {"kind": kind, "name": f"test{uuid4().hex}", "options": options}
         (directory / "settings.json").write_text(json.dumps(settings))
         shutil.copy(Path(__file__).with_name("ledger_app.py"), directory / "app.py")
