@@ -20,9 +20,15 @@ from huey_green.message import Settlement
         pickle.dumps({"a": "dict"}),
         pickle.dumps(("hg1", "too", "short")),
         pickle.dumps(("hg1", "id", "name", (), {}, "soon", 0, 0, None, None, None)),
+        # The moment that is meant is beyond all datetimes.
+        pickle.dumps(("hg1", "id", f"{__name__}.any", (), {}, 1e300, 0, 0, None, None, None)),
     ],
 )
 def test_an_unreadable_message_is_a_dead_letter_and_the_rest_goes_on(huey, add, body):
+    @huey.task(name="any")
+    def any_task():
+        raise AssertionError
+
     huey.storage.enqueue(body)
     result = add(1, 2)
     assert run_all(huey) == 2
@@ -109,6 +115,17 @@ def test_a_task_that_kills_its_consumers_becomes_a_dead_letter_with_its_history(
     with pytest.raises(TaskException, match="consumer died"):
         result()
     assert not run_one(huey)
+
+
+def test_a_message_that_kills_whoever_reads_it_is_buried_unread(make_huey, add):
+    huey = make_huey(max_deliveries=2)
+    body = pickle.dumps("whatever")
+    huey.storage.enqueue(body)
+    die(huey, 3)
+    assert run_one(huey)
+    [letter] = huey.dead_letters()
+    assert letter.body == body
+    assert "tries to read it" in letter.reason
 
 
 def test_a_task_runs_up_to_its_last_delivery(make_huey):
