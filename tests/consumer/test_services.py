@@ -138,7 +138,7 @@ def test_the_fetcher_asks_for_free_slots_only():
 
     slots = Slots(7, lambda delivery: go.wait())
     storage = Storage(fetch=fetch)
-    fetcher = Fetcher(storage, "me", slots, ConsumerSettings(), outage(), False)
+    fetcher = Fetcher(storage, "me", slots, ConsumerSettings(), outage(), lambda: True)
     fetcher.start()
     eventually(lambda: sum(min(one, 3) for one in asked) >= 7, "all slots to be taken")
     gevent.sleep(0)
