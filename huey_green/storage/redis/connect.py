@@ -218,7 +218,8 @@ def _raise_if_error(answer: Any) -> None:
 def _is_stale(connection: Any) -> bool:
     """Say whether the server has closed an idle connection, or has left something unread on it."""
     try:
-        return connection.is_connected and bool(connection.can_read())
+        # redis-py has a public name for this only since version 7.
+        return connection._sock is not None and bool(connection.can_read())
     except (redis.ConnectionError, redis.TimeoutError, OSError):
         return True
 
