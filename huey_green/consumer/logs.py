@@ -82,7 +82,11 @@ class _PerTurn(logging.Handler):
             return
         if record.levelno >= logging.WARNING or thread_ident() != self._loop_thread:
             self.flush()
-        elif not self._is_due:
+        else:
+            self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if not self._is_due:
             self._is_due = True
             get_hub().loop.run_callback(self.flush)
 
@@ -96,6 +100,7 @@ class _PerTurn(logging.Handler):
             except RuntimeError:
                 # A signal handler logs in the midst of a write: with the next turn, then.
                 self._lines[:0] = lines
+                self._flush_soon()
             except (OSError, ValueError) as error:
                 # A full disk or a closed pipe must not end what it only reports.
                 self._lost(lines, error)

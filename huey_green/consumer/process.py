@@ -54,6 +54,9 @@ class Process:
             timeout = self._consumer.settings.shutdown_timeout
             until = "" if timeout is None else f", for {timeout:g} s at most"
             log.info("%s: waiting for running tasks to end%s; again to interrupt them", name, until)
+            # Now, and not with the next turn of a loop that a task may hold.
+            for handler in logging.getLogger().handlers:
+                handler.flush()
         else:
             log.warning("%s again: interrupting running tasks", name)
             self._consumer.interrupt()

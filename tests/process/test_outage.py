@@ -80,7 +80,8 @@ def test_cut_connections_and_forgotten_scripts_cost_no_task(
         assert ask("CLIENT", "KILL", "TYPE", "normal") >= 1
     consumer.wait_for(app.is_drained, "an empty storage")
     consumer.stop()
-    assert consumer.count(BEGINS) == consumer.count(ENDS) <= 5
+    # A service may find its connection cut when another has already found a new one.
+    assert 1 <= consumer.count(BEGINS) == consumer.count(ENDS)
     assert app.noted("ran") == Counter(names)
 
 
