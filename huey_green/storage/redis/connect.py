@@ -91,6 +91,7 @@ class Link:
         self._pid = os.getpid()
         self._turns = threading.Semaphore(self._limit)
         self._idle: list[tuple[Any, float]] = []
+        self._trusted_from = 0.0
 
     def another(self, max_connections: int = 1, read_timeout: float | None = None) -> Link:
         """Return a link to the same server that shares no connection with this one."""
@@ -148,7 +149,9 @@ class Link:
                 raise
             except BaseException:
                 # Killed or timed out half-way: what is still to come must not answer another call.
+                # And whatever cut this one has probably cut the others.
                 connection.disconnect()
+                self._trusted_from = clock.monotonic()
                 raise
             finally:
                 self._idle.append((connection, clock.monotonic()))
@@ -159,13 +162,16 @@ class Link:
         except IndexError:
             connection, used_at = self.new_connection(self._read_timeout), 0.0
         try:
-            if clock.monotonic() - used_at > TRUSTED_FOR and _is_stale(connection):
+            if self._is_doubtful(used_at) and _is_stale(connection):
                 connection.disconnect()
             connection.connect()
         except BaseException:
             connection.disconnect()
             raise
         return connection
+
+    def _is_doubtful(self, used_at: float) -> bool:
+        return used_at <= self._trusted_from or clock.monotonic() - used_at > TRUSTED_FOR
 
     def close(self) -> None:
         """Close the idle connections; the next call opens new ones."""
