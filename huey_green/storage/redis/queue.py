@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 
-from huey_green.message import DeadLetter, Delivery, InFlight, Outgoing, Settlement
+from huey_green.message import NOTHING, DeadLetter, Delivery, InFlight, Outgoing, Settlement
 from huey_green.storage.base import BaseStorage, Moment, decode_dead, encode_dead, epoch
 from huey_green.storage.redis.connect import Command, Link
 from huey_green.storage.redis.keys import Keys
@@ -326,7 +326,11 @@ def _body_of_member(member: bytes) -> bytes:
 
 def _add_settlement(args: list[bytes | str], settlement: Settlement) -> None:
     """Append a settlement as settle.lua reads it."""
-    delivery, (results, enqueue, schedule, dead) = settlement
+    delivery, effects = settlement
+    if effects is NOTHING and delivery.attempt == 1:
+        args += (delivery.receipt or "", "")
+        return
+    results, enqueue, schedule, dead = effects
     names = "r" * len(results) + "q" * len(enqueue) + "s" * len(schedule)
     rest: list[bytes | str] = []
     for key, value in results:
