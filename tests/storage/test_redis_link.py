@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import redis
 
@@ -38,14 +40,11 @@ def test_a_pool_that_the_application_shares_is_left_as_it_was(redis_server: Priv
 
 
 def test_more_callers_than_connections_take_turns(redis_server: PrivateRedis) -> None:
-    import threading
-
     link = Link(url=redis_server.url, max_connections=2)
     answers: list[bytes] = []
 
     def ask() -> None:
-        for _ in range(50):
-            answers.append(link.execute("ECHO", "x"))
+        answers.extend(link.execute("ECHO", "x") for _ in range(50))
 
     threads = [threading.Thread(target=ask) for _ in range(16)]
     for thread in threads:
