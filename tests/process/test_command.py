@@ -8,18 +8,15 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from conftest import Application
+from application import Make
 from consumer_process import COMMAND, PATIENCE, PYTHON, ROOT, environment
 
 from huey_green import __version__
 from huey_green.settings import ConsumerSettings
-
-Make = Callable[..., Application]
 
 MEMORY = "from huey_green import MemoryHuey\nhuey = MemoryHuey()\n"
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 
 import random
 import signal
-from collections.abc import Callable
 
 import pytest
-from conftest import KINDS, Application
+from application import KINDS, Application, Make
 from consumer_process import ConsumerProcess
 
 from huey_green import TaskException
-
-Make = Callable[..., Application]
 
 #: Far longer than a test: what is taken back was taken back without waiting for a lease.
 LEASE = ("--lease", "600")

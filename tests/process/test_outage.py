@@ -9,12 +9,10 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from conftest import Application
+from application import Application, Make
 from consumer_process import ConsumerProcess, eventually
 
 from huey_green.testing.redis import PrivateRedis
-
-Make = Callable[..., Application]
 
 REDIS_KINDS = ("list", "zset")
 BEGINS, ENDS = "Waiting for it to come back", "answers again after"

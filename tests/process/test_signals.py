@@ -5,13 +5,10 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
-from conftest import KINDS, Application
+from application import KINDS, Application, Make
 from consumer_process import ConsumerProcess
-
-Make = Callable[..., Application]
 
 
 def running(consumer: ConsumerProcess, app: Application, *names: str) -> None:
