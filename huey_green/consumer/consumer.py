@@ -147,7 +147,7 @@ class Consumer:
         if not is_patched:
             self._native_executor = NativeExecutor(executor, settings.workers)
             executor = cast(Executor, self._native_executor)
-        outage = Outage(huey.storage.describe())
+        outage = self._outage = Outage(huey.storage.describe())
         self._acknowledger = Acknowledger(storage, self.name, outage)
         self._worker = Worker(huey, executor, self._acknowledger, storage, self.name)
         self._slots = Slots(settings.workers, self._worker.run)
@@ -188,11 +188,20 @@ class Consumer:
         if not graceful:
             self._hurry = True
         self._drain(settings.shutdown_timeout if graceful else 0.0)
-        self._release()
-        self._acknowledger.flush(LAST_FLUSH)
-        self._acknowledger.stop()
-        self._acknowledger.join(LAST_FLUSH)
-        self._leave()
+        if self._is_away():
+            log.error(
+                "%s is away: %d finished tasks could not be acknowledged; they and what else this "
+                "consumer held run again when its lease has ended",
+                self.huey.storage.describe(),
+                self._acknowledger.pending,
+            )
+            self._acknowledger.stop()
+        else:
+            self._release()
+            self._acknowledger.flush(LAST_FLUSH)
+            self._acknowledger.stop()
+            self._acknowledger.join(LAST_FLUSH)
+            self._leave()
         self._slots.release_greenlets()
         self._heartbeat.stop()
         self.huey.hooks_shutdown.run()
@@ -200,6 +209,16 @@ class Consumer:
         self._storage.close()
         probe.reached("stopped", self)
         return ended
+
+    def _is_away(self) -> bool:
+        """Say whether the storage is known not to answer, so that nothing has to wait for it."""
+        if not self._outage.is_on:
+            return False
+        try:
+            self._storage.ping()
+        except StorageUnavailable:
+            return True
+        return False
 
     def _quiet(self) -> None:
         """Fetch no more and enqueue no more."""
@@ -217,7 +236,7 @@ class Consumer:
                 break
             self._fetcher.join(0.1)
         for service in others:
-            service.join(LAST_FLUSH)
+            service.join(max(0.1, gives_up_at - clock.monotonic()))
 
     def _drain(self, timeout: float | None) -> None:
         """Let running tasks end, for ``timeout`` seconds; then interrupt those that have not."""

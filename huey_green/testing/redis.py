@@ -29,7 +29,7 @@ _MANUAL = (
 )
 
 #: Ends a server whose owner was killed: reads a pipe that nobody writes to, until it closes.
-_WATCHDOG = 'cat >/dev/null; kill -9 "$1"; rm -rf "$2"'
+_WATCHDOG = 'read _; kill -9 "$1"; rm -rf "$2"'
 
 
 def find_redis_server(download: bool = False) -> str | None:
