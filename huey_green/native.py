@@ -37,15 +37,6 @@ def stoppable_hub() -> Any | None:
     return None if hub is None or sys.modules["gevent"].getcurrent() is hub else hub
 
 
-def call(function: Callable[..., Answer], *args: Any) -> Answer:
-    """Run ``function`` in gevent's native threads where it would stop a hub, else directly.
-
-    A greenlet that is killed meanwhile stops waiting; the function is carried to its end.
-    """
-    hub = stoppable_hub()
-    return function(*args) if hub is None else in_pool(hub.threadpool, function, args)
-
-
 class Lane:
     """One native thread of its own, whose calls run one after another and wait for no others."""
 
@@ -53,7 +44,10 @@ class Lane:
         self._pools: dict[int, Any] = {}
 
     def call(self, function: Callable[..., Answer], *args: Any) -> Answer:
-        """Run ``function`` there where it would stop a hub, else directly; see ``call``."""
+        """Run ``function`` there where it would stop a hub, else directly.
+
+        A greenlet that is killed meanwhile stops waiting; the function is carried to its end.
+        """
         hub = stoppable_hub()
         if hub is None:
             return function(*args)
