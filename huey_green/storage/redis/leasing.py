@@ -10,7 +10,7 @@ from huey_green.message import Delivery
 from huey_green.storage.redis.connect import Command, Link, ScriptMissing
 from huey_green.storage.redis.keys import Keys
 from huey_green.storage.redis.scripts import Scripts
-from huey_green.storage.redis.waiting import LONGEST_WAIT, Waiting
+from huey_green.storage.redis.waiting import Waiting
 
 #: The lease of a consumer that pops for good, in seconds: only what has landed hangs on it.
 LANDING_LEASE = 30.0
@@ -114,6 +114,3 @@ def _delivery(body: bytes, receipt: str, lines: bytes) -> Delivery:
         return Delivery(body, receipt)
     history = tuple(lines.decode().split("\n"))
     return Delivery(body, receipt, len(history) + 1, history)
-
-
-__all__ = ["LONGEST_WAIT", "Leasing"]

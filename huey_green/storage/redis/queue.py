@@ -10,8 +10,9 @@ from huey_green.message import NOTHING, DeadLetter, Delivery, InFlight, Outgoing
 from huey_green.storage.base import BaseStorage, Moment, decode_dead, encode_dead, epoch
 from huey_green.storage.redis.connect import Command, Link
 from huey_green.storage.redis.keys import Keys
-from huey_green.storage.redis.leasing import LONGEST_WAIT, Leasing
+from huey_green.storage.redis.leasing import Leasing
 from huey_green.storage.redis.scripts import Scripts
+from huey_green.storage.redis.waiting import LONGEST_WAIT
 
 #: Most messages that one call of a script moves: about a millisecond of the server's time.
 BATCH = 500
