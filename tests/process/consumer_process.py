@@ -106,7 +106,9 @@ class ConsumerProcess:
         status = self.ends(patience)
         assert status == 0, self.said
         # Each traceback is that of a task which raised something.
-        assert self.count("Traceback") == self.count(" raised "), self.said[-3000:]
+        assert self.count("Traceback") == self.count(" raised "), self.said[
+            max(0, self.said.find("Traceback") - 600) :
+        ][:3000]
 
     def kill(self) -> None:
         """End it as a crash does; a process that is suspended or has ended too."""

@@ -9,6 +9,8 @@ import pytest
 import redis
 
 from huey_green.exceptions import StorageUnavailable
+from huey_green.message import Settlement
+from huey_green.storage.redis import RedisStorage
 from huey_green.storage.redis.connect import Link
 from huey_green.testing.redis import PrivateRedis
 
@@ -54,3 +56,29 @@ def test_more_callers_than_connections_take_turns(redis_server: PrivateRedis) ->
     assert answers == [b"x"] * 800
     assert len(link._idle) <= 2
     link.close()
+
+
+def test_scripts_that_are_forgotten_at_any_moment_are_told_again(
+    redis_server: PrivateRedis,
+) -> None:
+    storage = RedisStorage("forgetful", url=redis_server.url)
+    other = Link(url=redis_server.url)
+    stopping = threading.Event()
+
+    def forget() -> None:
+        while not stopping.is_set():
+            other.execute("SCRIPT", "FLUSH")
+
+    thread = threading.Thread(target=forget)
+    thread.start()
+    try:
+        for number in range(300):
+            storage.enqueue(b"%d" % number)
+            [delivery] = storage.fetch("one", 1)
+            assert storage.settle("one", [Settlement(delivery)]) == []
+    finally:
+        stopping.set()
+        thread.join(30)
+        storage.flush_all()
+        storage.close()
+        other.close()

@@ -50,8 +50,8 @@ class Scripts:
         try:
             return self.link.execute(*self.command(verb, keys, args))
         except ScriptMissing:
-            self.link.execute("SCRIPT", "LOAD", source(verb, self.order))
-            return self.link.execute(*self.command(verb, keys, args))
+            # Not load and call again: it may be forgotten once more between the two.
+            return self.link.execute("EVAL", source(verb, self.order), len(keys), *keys, *args)
 
     def load(self, verb: str) -> None:
         """Make the server know ``verb``."""
