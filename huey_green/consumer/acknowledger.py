@@ -38,6 +38,12 @@ class Batch:
         return any(one.delivery is delivery for one in self.refused)
 
 
+def may_be_repeated(settlement: Settlement) -> bool:
+    """Say whether a settlement that is applied twice is no more than applied once."""
+    effects = settlement.effects
+    return settlement.delivery.receipt is not None or not (effects.enqueue or effects.schedule)
+
+
 class Acknowledger(Service):
     """Collects settlements while the last round trip is under way, then sends them together.
 
@@ -57,7 +63,6 @@ class Acknowledger(Service):
         self._something = Event()
         #: The batch now under way was sent before, and no answer came.
         self._in_doubt = False
-        self.settled = 0
 
     def add(self, delivery: Delivery, effects: Effects) -> Batch:
         """Settle a delivery soon; the batch can be waited for."""
@@ -85,9 +90,8 @@ class Acknowledger(Service):
                 return
             self._sending, self._open = self._open, Batch()
         batch = self._sending
-        refused = self._settle(batch.settlements)
+        refused = self._settle(batch)
         self.answered()
-        self.settled += len(batch.settlements)
         self._sending = None
         if refused:
             self._note_refused(batch, refused)
@@ -96,13 +100,15 @@ class Acknowledger(Service):
             batch.settled.set()
         probe.reached("settled", len(batch.settlements))
 
-    def _settle(self, settlements: list[Settlement]) -> list[Settlement]:
+    def _settle(self, batch: Batch) -> list[Settlement]:
         try:
-            refused = self._storage.settle(self._consumer, settlements)
+            return self._storage.settle(self._consumer, batch.settlements)
         except StorageUnavailable:
             self._in_doubt = True
+            # What is to run at most once has no lease to fence it: what would run twice if the
+            # storage had taken it already is not sent again.
+            batch.settlements = [one for one in batch.settlements if may_be_repeated(one)]
             raise
-        return refused
 
     def _note_refused(self, batch: Batch, refused: list[Settlement]) -> None:
         if self._in_doubt:

@@ -60,7 +60,6 @@ class Worker:
         self._consumer = consumer
         self._at_most_once = host.at_most_once
         self.running: dict[greenlet, Running] = {}
-        self.executed = 0
         self._probation = Probation(host.max_deliveries)
         #: The consumer stops: what cannot be opened now goes back.
         self.closing = False
@@ -145,7 +144,6 @@ class Worker:
             return Outcome(NOTHING, ((s.SIGNAL_INTERRUPTED, task),), interrupted=True)
         finally:
             del self.running[current]
-            self.executed += 1
 
     def _end(self, delivery: Delivery, outcome: Outcome) -> None:
         if outcome.interrupted:

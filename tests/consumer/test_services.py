@@ -232,3 +232,16 @@ def test_a_process_that_has_ended_here_is_known_and_no_other_is():
     used_again = f"{place}:{pid}:{int(started) - 1}:{token}"
     elsewhere = f"other-host{place[place.index(':') :]}:{child.pid}:{child_started}:{token}"
     assert died_here([used_again, elsewhere, "", "strange", ":::"]) == [used_again]
+
+
+def test_only_a_lease_lets_follow_ups_be_sent_again():
+    from huey_green.consumer.acknowledger import may_be_repeated
+    from huey_green.message import Delivery, Effects, Outgoing, Planned, Settlement
+
+    follow_up = Effects(enqueue=(Outgoing(b"next"),))
+    retry = Effects(schedule=(Planned(b"again", 1.0),))
+    result = Effects(results=(("key", b"value"),))
+    assert may_be_repeated(Settlement(Delivery(b"a", "receipt"), follow_up))
+    assert may_be_repeated(Settlement(Delivery(b"a"), result))
+    assert not may_be_repeated(Settlement(Delivery(b"a"), follow_up))
+    assert not may_be_repeated(Settlement(Delivery(b"a"), retry))
