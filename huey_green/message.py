@@ -75,6 +75,43 @@ class DeadLetter(NamedTuple):
     priority: float | None = None
 
 
+class Member(NamedTuple):
+    """The value of one member of a chord; the one that makes ``size`` enqueues ``callback``."""
+
+    chord: str
+    index: int
+    size: int
+    value: bytes
+    callback: Outgoing
+
+
+class Claim(NamedTuple):
+    """A key that only one owner, a task's id, holds at a time."""
+
+    key: str
+    owner: str
+
+
+class Extra(NamedTuple):
+    """Effects that few tasks have.
+
+    ``members`` are noted, each index once; ``joined`` names chords whose values are forgotten;
+    ``drops`` are claims that end if their owner still holds them; ``limited`` is the key under
+    which the task's concurrency is bounded: its permit ends and one parked message comes back;
+    ``progress`` names tasks whose progress is forgotten.
+    """
+
+    members: tuple[Member, ...] = ()
+    joined: tuple[str, ...] = ()
+    drops: tuple[Claim, ...] = ()
+    limited: str | None = None
+    progress: tuple[str, ...] = ()
+
+
+#: The common case, and recognised by identity.
+NO_EXTRA = Extra()
+
+
 class Effects(NamedTuple):
     """What the end of a delivery leaves in the storage, applied whole or not at all."""
 
@@ -82,6 +119,7 @@ class Effects(NamedTuple):
     enqueue: tuple[Outgoing, ...] = ()
     schedule: tuple[Planned, ...] = ()
     dead: DeadLetter | None = None
+    extra: Extra = NO_EXTRA
 
 
 #: A delivery that leaves nothing behind: the common case, and recognised by identity.

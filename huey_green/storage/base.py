@@ -19,12 +19,31 @@ from typing import Any, ClassVar
 
 from huey_green import clock
 from huey_green.backoff import exponential
-from huey_green.message import DeadLetter, Delivery, InFlight, Outgoing, Planned, Settlement
+from huey_green.exceptions import ConfigurationError
+from huey_green.message import (
+    NO_EXTRA,
+    Claim,
+    DeadLetter,
+    Delivery,
+    Effects,
+    Extra,
+    InFlight,
+    Member,
+    Outgoing,
+    Planned,
+    Settlement,
+)
 
 Moment = datetime | float | int
 
 #: The keys of dead letters in a storage that keeps them among its results.
 DEAD_PREFIX = "dead:"
+
+#: Seconds between looks of a caller that waits, where nothing may have been announced.
+LOOK_AGAIN = 5.0
+
+#: Seconds for which a note that a task is to be stopped is kept: consumers look every second.
+CANCEL_KEPT = 120.0
 
 
 def epoch(moment: Moment) -> float:
@@ -112,6 +131,10 @@ class BaseStorage:
         """Return the messages on the schedule, the earliest first."""
         raise NotImplementedError
 
+    def remove_scheduled(self, data: bytes) -> bool:
+        """Take exactly this message off the schedule, one of equals; say whether it was there."""
+        return False
+
     def flush_schedule(self) -> None:
         """Delete all messages on the schedule."""
         raise NotImplementedError
@@ -139,6 +162,10 @@ class BaseStorage:
         """Delete a value; say whether there was one."""
         return self.pop_data(key) is not None
 
+    def delete_if(self, key: str, value: bytes) -> bool:
+        """Delete the value under ``key`` if it is exactly this, in one step; say whether it was."""
+        return self.peek_data(key) == value and self.delete_data(key)
+
     def has_data_for_key(self, key: str) -> bool:
         """Say whether there is a value."""
         raise NotImplementedError
@@ -157,14 +184,29 @@ class BaseStorage:
         backoff: float = 1.15,
         max_delay: float = 1.0,
     ) -> bool:
-        """Wait until ``key`` has a value, at most ``timeout`` seconds; say whether it has one.
+        """Wait until ``key`` has a value, at most ``timeout`` seconds; say whether it has one."""
+        return self.wait_until(
+            [key], lambda: self.has_data_for_key(key), timeout, backoff, max_delay
+        )
 
-        This one asks again and again, ``max_delay`` seconds apart at most; a storage that can
-        be woken overrides it and ignores ``backoff`` and ``max_delay``.
+    def wait_until(
+        self,
+        keys: Sequence[str],
+        is_ready: Callable[[], bool],
+        timeout: float | None = None,
+        backoff: float = 1.15,
+        max_delay: float = 1.0,
+    ) -> bool:
+        """Wait until ``is_ready``, at most ``timeout`` seconds; say whether it came to that.
+
+        It is asked first, and whenever a result of one of ``keys`` was stored, or progress of
+        task ID under "p:ID". This one asks again and again, ``max_delay`` seconds apart at
+        most; a storage that can be woken overrides it and ignores ``backoff`` and
+        ``max_delay``.
         """
         ends_at = None if timeout is None else clock.monotonic() + timeout
         tries = 0
-        while not self.has_data_for_key(key):
+        while not is_ready():
             delay = exponential(tries, 0.01, backoff, max_delay)
             if ends_at is not None:
                 left = ends_at - clock.monotonic()
@@ -209,8 +251,8 @@ class BaseStorage:
 
     # Revocation marks: ordinary values, known to be there without asking for each task.
 
-    def put_revocation(self, key: str, value: bytes) -> None:
-        """Store a revocation under ``key``, in place of the one before."""
+    def put_revocation(self, key: str, value: bytes, ttl: float | None = None) -> None:
+        """Store a revocation under ``key``, in place of the one before, for ``ttl`` seconds."""
         self.put_data(key, value)
 
     def pop_revocation(self, key: str) -> bytes | None:
@@ -273,7 +315,24 @@ class BaseStorage:
                 self.add_to_schedule(body, datetime.fromtimestamp(at))
             if effects.dead is not None:
                 self.put_data(DEAD_PREFIX + effects.dead.id, encode_dead(effects.dead))
+            if effects.extra is not NO_EXTRA:
+                self._settle_extra(effects.extra)
         return []
+
+    def _settle_extra(self, extra: Extra) -> None:
+        for chord, index, size, value, callback in extra.members:
+            if self.put_if_empty(f"chord:{chord}:{index}", value):
+                noted = self.incr(f"chord:{chord}")
+                if noted == size:
+                    self.enqueue(callback.body, callback.priority)
+        for chord in extra.joined:
+            index = 0
+            while self.delete_data(f"chord:{chord}:{index}"):
+                index += 1
+            self.delete_counter(f"chord:{chord}")
+        self.drop_claims(extra.drops)
+        for task_id in extra.progress:
+            self.delete_data(f"p:{task_id}")
 
     def release(self, consumer: str, deliveries: Sequence[Delivery]) -> int:
         """Give messages back unrun, to be delivered next; their attempt is not counted.
@@ -331,6 +390,92 @@ class BaseStorage:
         self.enqueue(data, priority)
         return True
 
+    # Chords, claims, limits: for tasks that depend on other tasks.
+
+    def chord_values(self, chord: str, size: int) -> list[bytes | None]:
+        """Return what the members of a chord left, by index; None where nothing was noted yet."""
+        found = self.peek_many([f"chord:{chord}:{index}" for index in range(size)])
+        return [found.get(f"chord:{chord}:{index}") for index in range(size)]
+
+    def enqueue_claimed(
+        self,
+        data: bytes,
+        claim: Claim,
+        ttl: float | None = None,
+        at: float | None = None,
+        priority: float | None = None,
+    ) -> str | None:
+        """Enqueue a message, or put it on the schedule, if it gets the claim; one atomic step.
+
+        Returns None when it did, else who holds the claim already: nothing has happened then.
+        The claim ends when it is dropped, or after ``ttl`` seconds.
+        """
+        if not self.put_if_empty(f"claim:{claim.key}", claim.owner.encode(), ttl=ttl):
+            holder = self.peek_data(f"claim:{claim.key}")
+            return claim.owner if holder is None else holder.decode()
+        if at is None:
+            self.enqueue(data, priority)
+        else:
+            self.add_to_schedule(data, datetime.fromtimestamp(at))
+        return None
+
+    def drop_claims(self, claims: Sequence[Claim]) -> None:
+        """End these claims, each if its owner still holds it."""
+        for key, owner in claims:
+            self.delete_if(f"claim:{key}", owner.encode())
+
+    def postpone(self, data: bytes, claim: Claim, at: float) -> str | None:
+        """Put a message on the schedule in place of the one that its claim stands for.
+
+        One atomic step. Returns None when it was, else the owner whose message still waits
+        there: nothing has happened then, and the caller may repeat it in that owner's name.
+        """
+        raise ConfigurationError(f"{type(self).__name__} cannot debounce tasks")
+
+    def admit(self, consumer: str, delivery: Delivery, key: str, limit: int) -> bool:
+        """Give a lease one of the ``limit`` permits of ``key``; else park its message.
+
+        A permit ends with its lease, in whatever way. A parked message is no longer leased, its
+        attempt is not counted, and it comes to the front of the queue when a permit is free.
+        Returns False when it was parked, or when the lease was no longer held.
+        """
+        return True
+
+    def parked_items(self, limit: int | None = None) -> list[bytes]:
+        """Return the messages that wait for a permit, the longest waiting first."""
+        return []
+
+    def hit(self, key: str, limit: int, per: float, now: float | None = None) -> float:
+        """Count a hit if fewer than ``limit`` were counted in the last ``per`` seconds.
+
+        One atomic step over a sliding window. Returns 0.0 when it was counted, else the seconds
+        until there is room.
+        """
+        raise ConfigurationError(f"{type(self).__name__} cannot limit rates")
+
+    def hits(self, key: str, per: float, now: float | None = None) -> int:
+        """Return how many hits were counted in the last ``per`` seconds."""
+        raise ConfigurationError(f"{type(self).__name__} cannot limit rates")
+
+    def forget_hits(self, key: str) -> None:
+        """Begin with an empty window."""
+        raise ConfigurationError(f"{type(self).__name__} cannot limit rates")
+
+    def cancel(self, task_id: str) -> None:
+        """Note that a task is to be stopped where it runs; kept for ``CANCEL_KEPT`` seconds."""
+
+    def canceled(self, since: float) -> tuple[list[str], float]:
+        """Return the tasks to be stopped that were noted since a moment, and the present."""
+        return [], self.time()
+
+    def put_progress(self, task_id: str, data: bytes) -> None:
+        """Keep how far a task has come, and wake who waits for "p:ID"; not among the results."""
+        self.put_data(f"p:{task_id}", data)
+
+    def peek_progress(self, task_id: str) -> bytes | None:
+        """Return how far a task has come; None when it has not said."""
+        return self.peek_data(f"p:{task_id}")
+
     def in_flight(self) -> list[InFlight]:
         """Return the messages that consumers hold now."""
         return []
@@ -380,4 +525,16 @@ def decode_dead(record: bytes) -> DeadLetter:
     return DeadLetter(body=body, **fields)
 
 
-__all__ = ["BaseStorage", "DeadLetter", "Delivery", "InFlight", "Outgoing", "Planned", "Settlement"]
+__all__ = [
+    "BaseStorage",
+    "Claim",
+    "DeadLetter",
+    "Delivery",
+    "Effects",
+    "Extra",
+    "InFlight",
+    "Member",
+    "Outgoing",
+    "Planned",
+    "Settlement",
+]

@@ -6,18 +6,28 @@ from __future__ import annotations
 import heapq
 import threading
 from bisect import insort
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
-from huey_green.message import DeadLetter, Delivery, InFlight, Outgoing, Settlement
-from huey_green.storage.base import BaseStorage, Moment, epoch
+from huey_green.message import (
+    NO_EXTRA,
+    Claim,
+    DeadLetter,
+    Delivery,
+    Extra,
+    InFlight,
+    Outgoing,
+    Settlement,
+)
+from huey_green.storage.base import CANCEL_KEPT, BaseStorage, Moment, epoch
 
 
 class _Ready:
     """A message in the queue: ordered by priority, then by arrival."""
 
-    __slots__ = ("begun", "body", "history", "order", "priority")
+    __slots__ = ("begun", "body", "history", "order", "permit", "priority")
 
     def __init__(self, body: bytes, priority: float, order: int, history: tuple[str, ...]) -> None:
         self.body = body
@@ -25,9 +35,19 @@ class _Ready:
         self.order = order
         self.history = history
         self.begun = False
+        #: The key under which its lease holds a permit.
+        self.permit: str | None = None
 
     def __lt__(self, other: _Ready) -> bool:
         return (-self.priority, self.order) < (-other.priority, other.order)
+
+
+class _Claimed(NamedTuple):
+    """Who holds a claim, until when, and the message that ``postpone`` put on the schedule."""
+
+    owner: str
+    ends_at: float
+    planned: bytes | None = None
 
 
 class MemoryStorage(BaseStorage):
@@ -51,6 +71,12 @@ class MemoryStorage(BaseStorage):
         self._interrupted: set[str] = set()
         self._dead: dict[str, DeadLetter] = {}
         self._once: dict[str, float] = {}
+        self._chords: dict[str, dict[int, bytes]] = {}
+        self._claims: dict[str, _Claimed] = {}
+        self._parked: dict[str, deque[_Ready]] = {}
+        self._hits: dict[str, deque[float]] = {}
+        self._cancels: dict[str, float] = {}
+        self._progress: dict[str, bytes] = {}
 
     def describe(self) -> str:
         return "memory of this process"
@@ -83,6 +109,8 @@ class MemoryStorage(BaseStorage):
     def flush_queue(self) -> None:
         with self._changed:
             self._queue.clear()
+            self._parked.clear()
+            self._claims.clear()
 
     # The schedule.
 
@@ -103,9 +131,18 @@ class MemoryStorage(BaseStorage):
         with self._changed:
             return [body for _, _, body in self._schedule[:limit]]
 
+    def remove_scheduled(self, data: bytes) -> bool:
+        with self._changed:
+            for position, (_, _, body) in enumerate(self._schedule):
+                if body == data:
+                    del self._schedule[position]
+                    return True
+            return False
+
     def flush_schedule(self) -> None:
         with self._changed:
             self._schedule.clear()
+            self._claims.clear()
 
     def _due(self, now: float, limit: int | None) -> list[bytes]:
         due = 0
@@ -145,15 +182,20 @@ class MemoryStorage(BaseStorage):
                 self._expiries[key] = self.time() + ttl
             return True
 
-    def wait_result(
+    def delete_if(self, key: str, value: bytes) -> bool:
+        with self._changed:
+            return self.peek_data(key) == value and self.delete_data(key)
+
+    def wait_until(
         self,
-        key: str,
+        keys: Sequence[str],
+        is_ready: Callable[[], bool],
         timeout: float | None = None,
         backoff: float = 1.15,
         max_delay: float = 1.0,
     ) -> bool:
         with self._changed:
-            return self._changed.wait_for(lambda: self.has_data_for_key(key), timeout)
+            return self._changed.wait_for(is_ready, timeout)
 
     def result_store_size(self) -> int:
         return len(self.result_items())
@@ -173,6 +215,7 @@ class MemoryStorage(BaseStorage):
     def _expire(self, key: str) -> None:
         if self._expiries.get(key, float("inf")) <= self.time():
             del self._data[key], self._expiries[key]
+            self._revocations.discard(key)
 
     # Counters.
 
@@ -194,13 +237,19 @@ class MemoryStorage(BaseStorage):
             self._once.clear()
             self._held.clear()
             self._lease_ends.clear()
+            self._chords.clear()
+            self._hits.clear()
+            self._cancels.clear()
+            self._progress.clear()
 
     # Revocation marks.
 
-    def put_revocation(self, key: str, value: bytes) -> None:
+    def put_revocation(self, key: str, value: bytes, ttl: float | None = None) -> None:
         with self._changed:
             self.put_data(key, value)
             self._revocations.add(key)
+            if ttl is not None:
+                self._expiries[key] = self.time() + ttl
 
     def pop_revocation(self, key: str) -> bytes | None:
         with self._changed:
@@ -208,6 +257,8 @@ class MemoryStorage(BaseStorage):
             return self.pop_data(key)
 
     def has_revocations(self) -> bool:
+        for key in self._revocations & self._expiries.keys():
+            self._expire(key)
         return bool(self._revocations)
 
     # The lease protocol.
@@ -234,6 +285,7 @@ class MemoryStorage(BaseStorage):
     def _hold(self, consumer: str, ready: _Ready) -> Delivery:
         receipt = str(next(self._order))
         ready.begun = False
+        ready.permit = None
         self._held.setdefault(consumer, {})[receipt] = ready
         return Delivery(ready.body, receipt, len(ready.history) + 1, ready.history)
 
@@ -258,7 +310,7 @@ class MemoryStorage(BaseStorage):
                 if receipt is not None and held.pop(receipt, None) is None:
                     refused.append(settlement)
                     continue
-                results, enqueue, schedule, dead = settlement.effects
+                results, enqueue, schedule, dead, extra = settlement.effects
                 for key, value in results:
                     self.put_data(key, value, is_result=True)
                 self.enqueue_many(enqueue)
@@ -266,7 +318,24 @@ class MemoryStorage(BaseStorage):
                     self.add_to_schedule(body, at)
                 if dead is not None:
                     self._dead[dead.id] = dead
+                if extra is not NO_EXTRA:
+                    self._settle_extra(extra)
         return refused
+
+    def _settle_extra(self, extra: Extra) -> None:
+        for chord, index, size, value, callback in extra.members:
+            noted = self._chords.setdefault(chord, {})
+            if index not in noted:
+                noted[index] = value
+                if len(noted) == size:
+                    self.enqueue_many([callback])
+        for chord in extra.joined:
+            self._chords.pop(chord, None)
+        self.drop_claims(extra.drops)
+        if extra.limited is not None:
+            self._unpark(extra.limited)
+        for task_id in extra.progress:
+            self._progress.pop(task_id, None)
 
     def release(self, consumer: str, deliveries: Sequence[Delivery]) -> int:
         with self._changed:
@@ -276,9 +345,15 @@ class MemoryStorage(BaseStorage):
             receipts = [one.receipt for one in deliveries if one.receipt is not None]
             found = [held.pop(receipt) for receipt in receipts if receipt in held]
             for ready in found:
-                heapq.heappush(self._queue, ready)
+                self._hand_back(ready)
             self._changed.notify_all()
             return len(found) + len(unleased)
+
+    def _hand_back(self, ready: _Ready) -> None:
+        heapq.heappush(self._queue, ready)
+        if ready.permit is not None:
+            key, ready.permit = ready.permit, None
+            self._unpark(key)
 
     def extend(self, consumer: str, lease: float) -> None:
         self._lease_ends[consumer] = self.time() + lease
@@ -286,7 +361,7 @@ class MemoryStorage(BaseStorage):
     def leave(self, consumer: str) -> None:
         with self._changed:
             for ready in self._held.pop(consumer, {}).values():
-                heapq.heappush(self._queue, ready)
+                self._hand_back(ready)
             self._lease_ends.pop(consumer, None)
             self._interrupted.discard(consumer)
             self._changed.notify_all()
@@ -307,11 +382,13 @@ class MemoryStorage(BaseStorage):
                     ready = held.pop(receipt)
                     if ready.begun or not ready.history:
                         ready.history = (*ready.history, f"{now:.3f} {consumer}")
-                    heapq.heappush(self._queue, ready)
+                    self._hand_back(ready)
                     moved += 1
                 if not held:
                     self._held.pop(consumer, None)
                     del self._lease_ends[consumer]
+            for key in [key for key in self._parked if not self._permits(key)]:
+                self._unpark(key)
             self._changed.notify_all()
         return moved
 
@@ -339,6 +416,123 @@ class MemoryStorage(BaseStorage):
             self._once[key] = now + ttl
             self.enqueue(data, priority)
             return True
+
+    # Chords, claims, limits.
+
+    def chord_values(self, chord: str, size: int) -> list[bytes | None]:
+        with self._changed:
+            noted = self._chords.get(chord, {})
+            return [noted.get(index) for index in range(size)]
+
+    def enqueue_claimed(
+        self,
+        data: bytes,
+        claim: Claim,
+        ttl: float | None = None,
+        at: float | None = None,
+        priority: float | None = None,
+    ) -> str | None:
+        with self._changed:
+            now = self.time()
+            holder = self._claims.get(claim.key)
+            if holder is not None and holder.ends_at > now:
+                return holder.owner
+            ends_at = float("inf") if ttl is None else now + ttl
+            self._claims[claim.key] = _Claimed(claim.owner, ends_at)
+            if at is None:
+                self.enqueue(data, priority)
+            else:
+                self.add_to_schedule(data, at)
+            return None
+
+    def drop_claims(self, claims: Sequence[Claim]) -> None:
+        with self._changed:
+            for key, owner in claims:
+                if key in self._claims and self._claims[key].owner == owner:
+                    del self._claims[key]
+
+    def postpone(self, data: bytes, claim: Claim, at: float) -> str | None:
+        with self._changed:
+            holder = self._claims.get(claim.key)
+            planned = None if holder is None else holder.planned
+            if holder is not None and planned is not None:
+                if holder.owner != claim.owner and planned in self.scheduled_items():
+                    return holder.owner
+                if holder.owner == claim.owner:
+                    self.remove_scheduled(planned)
+            self.add_to_schedule(data, at)
+            self._claims[claim.key] = _Claimed(claim.owner, float("inf"), data)
+            return None
+
+    def admit(self, consumer: str, delivery: Delivery, key: str, limit: int) -> bool:
+        with self._changed:
+            held = self._held.get(consumer, {})
+            ready = held.get(delivery.receipt or "")
+            if ready is None:
+                return False
+            if ready.permit != key and self._permits(key) >= limit:
+                del held[delivery.receipt or ""]
+                self._parked.setdefault(key, deque()).append(ready)
+                return False
+            ready.permit = key
+            return True
+
+    def _permits(self, key: str) -> int:
+        every = (ready for held in self._held.values() for ready in held.values())
+        return sum(ready.permit == key for ready in every)
+
+    def _unpark(self, key: str) -> None:
+        parked = self._parked.get(key)
+        if parked:
+            heapq.heappush(self._queue, parked.popleft())
+            self._changed.notify_all()
+        if not parked:
+            self._parked.pop(key, None)
+
+    def parked_items(self, limit: int | None = None) -> list[bytes]:
+        with self._changed:
+            every = [ready.body for parked in self._parked.values() for ready in parked]
+            return every[:limit]
+
+    def hit(self, key: str, limit: int, per: float, now: float | None = None) -> float:
+        with self._changed:
+            now = self.time() if now is None else now
+            window = self._window(key, per, now)
+            if len(window) < limit:
+                window.append(now)
+                return 0.0
+            return window[-limit] + per - now
+
+    def hits(self, key: str, per: float, now: float | None = None) -> int:
+        with self._changed:
+            return len(self._window(key, per, self.time() if now is None else now))
+
+    def forget_hits(self, key: str) -> None:
+        self._hits.pop(key, None)
+
+    def _window(self, key: str, per: float, now: float) -> deque[float]:
+        window = self._hits.setdefault(key, deque())
+        while window and window[0] <= now - per:
+            window.popleft()
+        return window
+
+    def cancel(self, task_id: str) -> None:
+        with self._changed:
+            now = self.time()
+            kept = {key: at for key, at in self._cancels.items() if at > now - CANCEL_KEPT}
+            self._cancels = {**kept, task_id: now}
+
+    def canceled(self, since: float) -> tuple[list[str], float]:
+        with self._changed:
+            return [key for key, at in self._cancels.items() if at >= since], self.time()
+
+    def put_progress(self, task_id: str, data: bytes) -> None:
+        with self._changed:
+            self._progress[task_id] = data
+            self._changed.notify_all()
+
+    def peek_progress(self, task_id: str) -> bytes | None:
+        return self._progress.get(task_id)
 
     def in_flight(self) -> list[InFlight]:
         with self._changed:

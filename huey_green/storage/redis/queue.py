@@ -337,7 +337,7 @@ def _add_settlement(args: list[bytes | str], settlement: Settlement) -> None:
     if effects is NOTHING and delivery.attempt == 1:
         args += (delivery.receipt or "", "")
         return
-    results, enqueue, schedule, dead = effects
+    results, enqueue, schedule, dead, _ = effects
     names = "r" * len(results) + "q" * len(enqueue) + "s" * len(schedule)
     rest: list[bytes | str] = []
     for key, value in results:
