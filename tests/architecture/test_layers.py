@@ -21,7 +21,7 @@ PACKAGE = "huey_green"
 
 #: From the bottom to the top. A name stands for itself and for all that is inside of it.
 LAYERS = (
-    "exceptions signals clock backoff cron message settings probe native",
+    "exceptions signals clock backoff cron message settings probe native offender",
     "serializer wire",
     "storage",
     "ports task registry result revocation locks",
