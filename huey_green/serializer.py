@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""Bytes from objects and back: pickle by default, compressed if wanted; meant to be overridden."""
+"""Bytes from objects and back: pickle by default, or JSON, signed, or in a format of your own."""
 
 from __future__ import annotations
 
 import gzip
 import pickle
 import zlib
+from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
+from huey_green import plain_json
 from huey_green.exceptions import ConfigurationError
+from huey_green.signed import BadSignature, Signer
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZLIB_FIRST = 0x78
@@ -20,22 +23,38 @@ class Serializer:
 
     ``compression`` compresses with gzip, or zlib with ``use_zlib``, at ``compression_level``
     0 (least) to 9 (most). Data that was written without compression is read all the same, so
-    that it can be switched on with tasks in the queue. (API reference, "Serializer".)
+    that it can be switched on with tasks in the queue. ``pickle_protocol`` is the protocol to
+    write; all are read. (API reference, "Serializer".)
     """
 
+    # Defaults for a subclass whose __init__ does not call this one.
+    comp = False
+    comp_level = 6
+    use_zlib = False
+    pickle_protocol: int | None = pickle.HIGHEST_PROTOCOL
+
     def __init__(
-        self, compression: bool = False, compression_level: int = 6, use_zlib: bool = False
+        self,
+        compression: bool = False,
+        compression_level: int = 6,
+        use_zlib: bool = False,
+        pickle_protocol: int | None = pickle.HIGHEST_PROTOCOL,
     ) -> None:
         if not 0 <= compression_level <= 9:
             raise ConfigurationError(
                 f"compression_level is 0 (least) to 9 (most), not {compression_level!r}"
             )
+        if pickle_protocol is not None and pickle_protocol > pickle.HIGHEST_PROTOCOL:
+            raise ConfigurationError(
+                f"pickle_protocol is at most {pickle.HIGHEST_PROTOCOL} here, not {pickle_protocol}"
+            )
         self.comp = compression
         self.comp_level = compression_level
         self.use_zlib = use_zlib
+        self.pickle_protocol = pickle_protocol
 
     def _serialize(self, data: Any) -> bytes:
-        return pickle.dumps(data, pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(data, self.pickle_protocol)
 
     def _deserialize(self, data: bytes) -> Any:
         return pickle.loads(data)
@@ -64,9 +83,68 @@ class Serializer:
         return data
 
 
+class JSONSerializer(Serializer):
+    """JSON instead of pickle: what comes back is equal to what went, or it is refused.
+
+    Carried are None, bool, int, finite float, str, list, tuple, and dict with str as keys; each
+    of exactly that type, because a subclass would come back as something else. All others raise
+    ``SerializationError`` with the path to the value that is refused.
+
+    A tuple is written as ``{"$tuple": [...]}``, so that it comes back as one: in a pipeline it
+    becomes the arguments of the next task, which a list does not. A dict with ``"$tuple"`` as its
+    only key is written with one ``$`` more. Text is UTF-8.
+    """
+
+    def _serialize(self, data: Any) -> bytes:
+        return plain_json.encode(data)
+
+    def _deserialize(self, data: bytes) -> Any:
+        return plain_json.decode(data)
+
+
+class SignedSerializer(Serializer):
+    """Signs what it writes, and reads nothing that is not signed with one of its secrets.
+
+    For a queue to which others could write: whoever can write pickles to a queue can run code in
+    its consumers. ``secret`` is one, or a list of which the first signs and all are accepted, so
+    that a secret can be replaced while tasks wait. ``salt`` keeps apart queues that share a
+    secret. ``digest`` is the hash of the HMAC, by its name in ``hashlib``. The other arguments
+    are those of ``Serializer``.
+
+    The signature covers the bytes as they are stored, compressed ones too, and is compared in
+    constant time; ``deserialize`` raises ``BadSignature``, a ``ValueError``, before anything is
+    decompressed or unpickled. It neither hides what is written nor notices that an old message
+    was put in again. Subclasses override ``_serialize`` and ``_deserialize`` as of any other
+    serializer, and have them signed; ``class Signed(SignedSerializer, JSONSerializer)`` signs
+    JSON.
+    """
+
+    def __init__(
+        self,
+        secret: str | bytes | Sequence[str | bytes] | None = None,
+        salt: str | bytes = "huey",
+        *,
+        digest: str = "sha256",
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self._signer = Signer(secret, salt, digest)
+
+    def serialize(self, data: Any) -> bytes:
+        """Return ``data`` as bytes, compressed if this serializer compresses, and signed."""
+        return self._signer.sign(super().serialize(data))
+
+    def deserialize(self, data: bytes) -> Any:
+        """Return what ``serialize`` was given; raises ``BadSignature``."""
+        return super().deserialize(self._signer.unsign(data))
+
+
 def compressing(serializer: Serializer, compression: bool, use_zlib: bool) -> Serializer:
     """Return ``serializer``, or a copy of it that compresses where that is asked for besides."""
     if compression and not serializer.comp:
         serializer = copy(serializer)
         serializer.comp, serializer.use_zlib = True, use_zlib
     return serializer
+
+
+__all__ = ["BadSignature", "JSONSerializer", "Serializer", "SignedSerializer", "compressing"]

@@ -21,8 +21,9 @@ PACKAGE = "huey_green"
 
 #: From the bottom to the top. A name stands for itself and for all that is inside of it.
 LAYERS = (
-    "exceptions signals clock backoff cron message settings probe native offender",
-    "serializer wire",
+    "exceptions signals clock backoff cronfields occurrences cron message settings probe native "
+    "offender",
+    "plain_json signed serializer wire",
     "storage",
     "ports task registry result revocation locks",
     "execution",

@@ -52,6 +52,34 @@ def test_a_level_that_does_not_exist_is_refused(level):
         Serializer(compression=True, compression_level=level)
 
 
+@pytest.mark.parametrize("protocol", [0, 2, 4, pickle.HIGHEST_PROTOCOL, -1, None])
+def test_the_pickle_protocol_can_be_chosen(protocol):
+    value = [1, (2, "three")]
+    written = Serializer(pickle_protocol=protocol).serialize(value)
+    assert written == pickle.dumps(value, protocol)
+    assert PLAIN.deserialize(written) == value
+
+
+def test_a_protocol_that_this_python_does_not_have_is_refused():
+    with pytest.raises(ConfigurationError, match="pickle_protocol is at most"):
+        Serializer(pickle_protocol=99)
+
+
+class Forgetful(Serializer):
+    """Made by somebody who does not know of what ``Serializer`` sets up."""
+
+    def __init__(self):
+        self.own = True
+
+
+def test_a_subclass_that_does_not_call_our_init_works():
+    assert Forgetful().deserialize(Forgetful().serialize([1])) == [1]
+    huey = MemoryHuey(serializer=Forgetful(), compression=True)
+    huey.put("key", "x" * 1000)
+    assert len(huey.all_results()["key"]) < 100
+    assert huey.get("key") == "x" * 1000
+
+
 @pytest.mark.parametrize("reader", [GZIP, ZLIB], ids=["gzip", "zlib"])
 @pytest.mark.parametrize("writer", [PLAIN, GZIP, ZLIB], ids=["plain", "gzip", "zlib"])
 @given(value=st.recursive(st.none() | st.integers() | st.text() | st.binary(), st.lists))
