@@ -2,7 +2,7 @@
 PYTHON ?= $(shell test -x .venv/bin/python && echo .venv/bin/python || echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv check format test cover bench demo dist clean
+.PHONY: help venv check format test cover bench demo docs dist clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,10 @@ bench: ## throughput, sleeps, latency and idling, beside a bare loop on the same
 
 demo: ## crawl a few thousand pages and see what that takes
 	$(PYTHON) -m huey_green demo
+
+docs: ## the site, in build/docs; any warning is an error
+	$(PYTHON) -m sphinx -n -W --keep-going -q docs build/docs
+	@echo "see build/docs/index.html"
 
 dist: ## wheel and source distribution, in dist/
 	$(PYTHON) -m build

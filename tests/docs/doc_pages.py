@@ -1,8 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""The code in README.md and docs/: fenced blocks with what their first line says of them.
+"""The examples in README.md and docs/, in the order in which a reader meets them.
 
-After the language stands ``run`` for an example that the tests run, or a file's name for one
-that the reader is told to save.
+A fenced block says by its language what becomes of it:
+
+- ``python`` is run, in one namespace with all others of its page; with a file's name after it,
+  it is saved under that name instead, and added to what the file has when a ``+`` follows.
+- ``pycon`` is a session: what it prints is compared.
+- ``console`` has commands after ``$``, and below them what they print; it is compared when it is
+  there. ``sh`` has commands alone.
+- The languages in ``INERT`` are no examples to run, and there are no others.
+
+A comment, which no reader sees, says what a block does not show:
+
+- ``<!-- test: skip WHY -->`` above a block: it is not run.
+- ``<!-- test: background -->`` above a command: it runs on until the page has ended, or until
+  the same command stands above a block again, and is then stopped as by Ctrl-C.
+- ``<!-- test: hidden``, code, ``-->``: is run there like a ``python`` block.
+- ``<!-- test: new shell -->``: what follows knows nothing of the names before.
 """
 
 from __future__ import annotations
@@ -13,43 +27,79 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [README, *DOCS]
 
-_FENCE = re.compile(r"^```(\S+)[ ]*(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+RUN = frozenset({"python", "pycon", "console", "sh"})
+NOTES = frozenset({"hidden", "new shell"})
+INERT = frozenset({"dockerfile", "ini", "lua", "nginx", "sql", "text", "toml", "yaml"})
+
+_PIECE = re.compile(
+    r"^<!-- test: (?P<verb>skip|background|hidden|new shell)\b(?P<rest>.*?)-->$"
+    r"|^```(?P<language>\S+)[ ]*(?P<mark>[^\n]*)\n(?P<code>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
 
 
-class Block(NamedTuple):
-    """A fenced block: language, what follows it, code, and the line on which the code begins."""
+class Piece(NamedTuple):
+    """A block, or hidden code, of a page; ``line`` is that on which its code begins."""
 
     language: str
     mark: str
     code: str
     line: int
+    skip: str | None = None
+    background: bool = False
 
 
-def blocks(path: Path) -> Iterator[Block]:
-    """Yield the blocks of a page that name a language."""
-    text = path.read_text()
-    for found in _FENCE.finditer(text):
-        yield Block(*found.groups(), text.count("\n", 0, found.start()) + 2)
+def pieces(text: str) -> Iterator[Piece]:
+    """Yield what stands in a page, in order."""
+    skip, background = None, False
+    for found in _PIECE.finditer(text):
+        verb = found["verb"]
+        if verb == "skip":
+            skip = found["rest"].strip()
+        elif verb == "background":
+            background = True
+        elif verb is not None:
+            line = text.count("\n", 0, found.start()) + 2
+            yield Piece(verb, "", found["rest"].removeprefix("\n"), line)
+        else:
+            line = text.count("\n", 0, found.start()) + 2
+            yield Piece(
+                found["language"], found["mark"].strip(), found["code"], line, skip, background
+            )
+            skip, background = None, False
 
 
-def sections(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield (heading, program) for each part of a page that has examples to run.
+def blocks(page: Path) -> list[Piece]:
+    """Return the blocks of a page, those without comments' code."""
+    return [one for one in pieces(page.read_text()) if one.language not in NOTES]
 
-    The examples between two headings of the second level are one program, in which each line
-    has the number that it has on the page.
+
+def has_examples(page: Path) -> bool:
+    """Say whether anything on a page is to be run."""
+    return any(one.language in RUN and one.skip is None for one in pieces(page.read_text()))
+
+
+def commands(code: str, prompt: bool = True) -> Iterator[tuple[str, str]]:
+    """Yield (command, what it prints) from a ``console`` block, or one without prompts.
+
+    A command that ends in a backslash goes on in the next line.
     """
-    text = path.read_text()
-    headings = [(text.count("\n", 0, m.start()) + 1, m[1]) for m in _HEADING.finditer(text)]
-    programs: dict[str, list[str]] = {}
-    for block in blocks(path):
-        if (block.language, block.mark) == ("python", "run"):
-            heading = [title for line, title in headings if line < block.line][-1]
-            lines = programs.setdefault(heading, [])
-            lines += [""] * (block.line - 1 - len(lines)) + block.code.splitlines()
-    for heading, lines in programs.items():
-        yield heading, "\n".join([*lines, ""])
-
-
-_HEADING = re.compile(r"^##? (.+)$", re.MULTILINE)
+    command, output = "", ""
+    goes_on = False
+    for line in code.splitlines():
+        if goes_on:
+            command += "\n" + line
+        elif line.startswith("$ ") or (not prompt and line.strip()):
+            if command:
+                yield command, output
+            command, output = line.removeprefix("$ ") if prompt else line, ""
+        else:
+            output += line + "\n"
+            continue
+        goes_on = line.endswith("\\")
+    if command:
+        yield command, output

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""What the documents show works as they say; what is not run says why."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import redis
+from doc_pages import INERT, PAGES, README, ROOT, RUN, blocks, has_examples, pieces
+
+RUNNER = Path(__file__).with_name("run_page.py")
+#: Seconds for one page.
+DEADLINE = 120.0
+
+#: How many blocks of a page are not run. Each says why, in a comment above it.
+SKIPPED = {
+    "README.md": 2,
+    "docs/quickstart.md": 1,
+}
+
+
+def named(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def run(page: Path, directory: Path, request: pytest.FixtureRequest) -> None:
+    arguments = [sys.executable, "-W", "error", str(RUNNER), str(page)]
+    if "redis://localhost:6379" in page.read_text():
+        # A database of the examples' own, and empty.
+        url = request.getfixturevalue("redis_server").url.removesuffix("/0") + "/15"
+        with redis.Redis.from_url(url) as client:
+            client.flushdb()
+        arguments.append(url)
+    done = subprocess.run(
+        arguments,
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", [one for one in PAGES if has_examples(one)], ids=named)
+def test_the_examples_of_a_page_work(page, tmp_path, request):
+    run(page, tmp_path, request)
+
+
+def test_the_quickstart_works_with_its_line_for_redis(tmp_path, request):
+    text = README.read_text()
+    [line] = [one.code for one in blocks(README) if one.code.startswith("huey = RedisHuey")]
+    text = re.sub(r"^huey = SqliteHuey.*\n", line, text, flags=re.MULTILINE)
+    page = tmp_path / "README.md"
+    page.write_text(text.replace("import SqliteHuey", "import RedisHuey"))
+    run(page, tmp_path, request)
+
+
+def test_each_block_that_is_not_run_says_why_and_they_are_counted():
+    counted = {}
+    for page in PAGES:
+        for one in pieces(page.read_text()):
+            if one.skip is not None:
+                assert len(one.skip.split()) > 2, f"{named(page)}:{one.line} does not say why"
+                counted[named(page)] = counted.get(named(page), 0) + 1
+    assert counted == SKIPPED
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_no_block_escapes(page):
+    text = page.read_text()
+    languages = {one.language for one in blocks(page) if not one.language.startswith("{")}
+    assert languages <= RUN | INERT
+    fences = [line for line in text.splitlines() if line.lstrip().startswith(("```", "~~~"))]
+    assert len(fences) == 2 * len(blocks(page)), "a fence without a language, or one indented"
+    assert text.count("<!-- test:") == text.count("\n<!-- test: ") == len(_notes(text))
+
+
+def _notes(text: str) -> list[str]:
+    return re.findall(
+        r"^<!-- test: (?:skip .+|background) -->\n+(?=```)"
+        r"|^<!-- test: hidden\n(?:.*\n)+?-->$"
+        r"|^<!-- test: new shell -->$",
+        text,
+        flags=re.MULTILINE,
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_block_that_is_not_run_can_be_read_at_least(page):
+    for one in blocks(page):
+        if one.language == "python" and one.skip is not None:
+            compile(one.code, f"{page}:{one.line}", "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_lead_somewhere(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text)
+    missing = [one for one in targets if "://" not in one and not (page.parent / one).exists()]
+    assert not missing

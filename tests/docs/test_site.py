@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""The site is made without a warning, reads without a network, and knows every public name."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+from doc_pages import DOCS, ROOT
+
+import huey_green
+
+pytest.importorskip("sphinx", reason="needs the extra 'docs'")
+pytest.importorskip("furo", reason="needs the extra 'docs'")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site, made as `make docs` makes it."""
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-n", "-W", "--keep-going", "-q", "docs", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_each_page_is_there(site):
+    pages = [page.relative_to(ROOT / "docs").with_suffix(".html") for page in DOCS]
+    assert [page for page in pages if not site.joinpath(page).exists()] == []
+
+
+def test_nothing_is_loaded_from_elsewhere(site):
+    loads = re.compile(r"""(?:<(?:script|img|iframe)[^>]*\bsrc|<link[^>]*\bhref)="(\w+:)?//""")
+    imports = re.compile(r"""@import\s+["']?(?:url\()?["']?(?:\w+:)?//|url\(["']?(?:\w+:)?//""")
+    found = [str(page) for page in site.rglob("*.html") if loads.search(page.read_text())]
+    found += [str(sheet) for sheet in site.rglob("*.css") if imports.search(sheet.read_text())]
+    assert found == []
+
+
+@pytest.mark.parametrize("name", sorted(set(huey_green.__all__) - {"signals"}))
+def test_each_public_name_has_an_entry(site, name):
+    reference = "".join(page.read_text() for page in site.joinpath("reference").glob("*.html"))
+    assert re.search(rf'id="huey_green(\.\w+)*\.{name}"', reference)
+
+
+def test_notes_to_the_tests_are_not_shown(site):
+    assert [page.name for page in site.rglob("*.html") if "test: " in page.read_text()] == []
