@@ -23,6 +23,7 @@ DEADLINE = 60.0
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 #: Ports that pages show; each becomes one that is free here.
 _PORT = re.compile(r"\b80\d\d\b")
+_EXPORT = re.compile(r"export (\w+)=(\S+)")
 _REDIS = re.compile(r"redis://localhost:6379(/\d+)?")
 
 
@@ -75,7 +76,9 @@ class Session:
             self.compare_session(code, piece.line)
         else:
             for command, output in commands(code, prompt=piece.language == "console"):
-                if piece.background:
+                if exported := _EXPORT.fullmatch(command):
+                    self.environment[exported[1]] = os.environ[exported[1]] = exported[2]
+                elif piece.background:
                     self.start(command)
                 else:
                     self.compare_command(command, output)
