@@ -25,11 +25,11 @@ LAYERS = (
     "offender",
     "plain_json signed serializer wire",
     "storage",
-    "ports task registry result revocation locks",
+    "ports task registry result revocation locks semaphore",
     "execution",
     "consumer",
     "declaring keeping huey flavours __init__",
-    "__main__ cli loading demo testing",
+    "__main__ cli loading demo testing api utils constants contrib",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
 CONSUMER = LAYER["consumer"]

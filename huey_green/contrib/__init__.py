@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What huey has under ``huey.contrib``."""
