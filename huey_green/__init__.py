@@ -15,71 +15,129 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from huey_green import signals as signals
     from huey_green.consumer.consumer import Consumer
-    from huey_green.cron import crontab
+    from huey_green.cron import crontab, every
     from huey_green.exceptions import (
         CancelExecution,
         ConfigurationError,
         HueyException,
+        InvalidArgument,
+        RateLimitExceeded,
         ResultTimeout,
         RetryTask,
         StorageUnavailable,
+        TaskCanceled,
         TaskException,
         TaskInterrupted,
         TaskLockedException,
+        TaskTimeout,
     )
-    from huey_green.flavours import MemoryHuey, PriorityRedisHuey, RedisHuey, SqliteHuey
+    from huey_green.flavours import (
+        BlackHoleHuey,
+        FileHuey,
+        MemoryHuey,
+        PriorityRedisExpireHuey,
+        PriorityRedisHuey,
+        RedisExpireHuey,
+        RedisHuey,
+        SqliteHuey,
+    )
     from huey_green.huey import Huey
-    from huey_green.result import Result, ResultGroup
-    from huey_green.serializer import Serializer
-    from huey_green.task import PeriodicTask, Task, TaskWrapper
+    from huey_green.locks import TaskLock
+    from huey_green.progress import Progress
+    from huey_green.ratelimit import RateLimit
+    from huey_green.result import ChordResult, Result, ResultGroup
+    from huey_green.semaphore import Semaphore
+    from huey_green.serializer import JSONSerializer, Serializer, SignedSerializer
+    from huey_green.task import PeriodicTask, Task
+    from huey_green.wire import SKIPPED, Error
+    from huey_green.workflow import chord, group
+    from huey_green.wrapper import TaskWrapper
 
-_HOMES = {
-    **dict.fromkeys(["Huey"], "huey"),
-    **dict.fromkeys(["MemoryHuey", "PriorityRedisHuey", "RedisHuey", "SqliteHuey"], "flavours"),
-    **dict.fromkeys(["Result", "ResultGroup"], "result"),
-    **dict.fromkeys(["PeriodicTask", "Task", "TaskWrapper"], "task"),
-    "Consumer": "consumer.consumer",
-    "Serializer": "serializer",
-    "crontab": "cron",
-    **dict.fromkeys(
-        [
-            "CancelExecution",
-            "ConfigurationError",
-            "HueyException",
-            "ResultTimeout",
-            "RetryTask",
-            "StorageUnavailable",
-            "TaskException",
-            "TaskInterrupted",
-            "TaskLockedException",
-        ],
-        "exceptions",
-    ),
+_NAMES = {
+    "huey": ["Huey"],
+    "flavours": [
+        "BlackHoleHuey",
+        "FileHuey",
+        "MemoryHuey",
+        "PriorityRedisExpireHuey",
+        "PriorityRedisHuey",
+        "RedisExpireHuey",
+        "RedisHuey",
+        "SqliteHuey",
+    ],
+    "result": ["ChordResult", "Result", "ResultGroup"],
+    "task": ["PeriodicTask", "Task"],
+    "wrapper": ["TaskWrapper"],
+    "workflow": ["chord", "group"],
+    "wire": ["SKIPPED", "Error"],
+    "cron": ["crontab", "every"],
+    "serializer": ["JSONSerializer", "Serializer", "SignedSerializer"],
+    "locks": ["TaskLock"],
+    "semaphore": ["Semaphore"],
+    "ratelimit": ["RateLimit"],
+    "progress": ["Progress"],
+    "consumer.consumer": ["Consumer"],
+    "exceptions": [
+        "CancelExecution",
+        "ConfigurationError",
+        "HueyException",
+        "InvalidArgument",
+        "RateLimitExceeded",
+        "ResultTimeout",
+        "RetryTask",
+        "StorageUnavailable",
+        "TaskCanceled",
+        "TaskException",
+        "TaskInterrupted",
+        "TaskLockedException",
+        "TaskTimeout",
+    ],
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "SKIPPED",
+    "BlackHoleHuey",
     "CancelExecution",
+    "ChordResult",
     "ConfigurationError",
     "Consumer",
+    "Error",
+    "FileHuey",
     "Huey",
     "HueyException",
+    "InvalidArgument",
+    "JSONSerializer",
     "MemoryHuey",
     "PeriodicTask",
+    "PriorityRedisExpireHuey",
     "PriorityRedisHuey",
+    "Progress",
+    "RateLimit",
+    "RateLimitExceeded",
+    "RedisExpireHuey",
     "RedisHuey",
     "Result",
     "ResultGroup",
     "ResultTimeout",
     "RetryTask",
+    "Semaphore",
     "Serializer",
+    "SignedSerializer",
     "SqliteHuey",
     "StorageUnavailable",
     "Task",
+    "TaskCanceled",
     "TaskException",
     "TaskInterrupted",
+    "TaskLock",
     "TaskLockedException",
+    "TaskTimeout",
     "TaskWrapper",
+    "chord",
     "crontab",
+    "every",
+    "group",
     "signals",
 ]
 

@@ -60,3 +60,10 @@ def as_naive(moment: datetime, utc: bool) -> datetime:
     if moment.tzinfo is None and not utc:
         return moment
     return from_epoch(moment.timestamp(), utc)
+
+
+def time_to_live(expires: datetime | timedelta | float | None) -> float | None:
+    """Return ``expires`` in seconds from when a task is enqueued; None for a moment, or none."""
+    if isinstance(expires, timedelta):
+        return expires.total_seconds()
+    return None if isinstance(expires, datetime) else expires

@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from functools import wraps
+from typing import Any, Literal, ParamSpec, TypeVar, cast
 
 from huey_green.cron import Validator
 from huey_green.exceptions import ConfigurationError
 from huey_green.execution.hooks import Hook, Hooks
 from huey_green.ports import TaskHost
 from huey_green.signals import Receiver, Signals
-from huey_green.task import TaskWrapper, check_options, periodic_base
+from huey_green.task import Expires, Task, periodic_base
+from huey_green.task_options import task_settings
+from huey_green.wrapper import TaskWrapper
 
+Errors = type[BaseException] | tuple[type[BaseException], ...]
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -36,29 +40,77 @@ class Declaring:
         priority: float | None = None,
         context: bool = False,
         name: str | None = None,
+        *,
+        retry_backoff: float = 0,
+        retry_max_delay: float | None = None,
+        retry_jitter: float = 0,
+        retry_on: Errors = BaseException,
+        no_retry_on: Errors = (),
+        expires: Expires | None = None,
+        timeout: float | None = None,
+        at_most_once: bool | None = None,
+        unique: bool | Callable[..., Any] = False,
+        unique_until: Literal["start", "end"] = "start",
+        ttl: float | None = None,
+        max_concurrency: int | None = None,
+        native_thread: bool = False,
+        debounce: float | None = None,
+        task_base: type[Task] | None = None,
         **settings: Any,
     ) -> Callable[[Callable[P, R]], TaskWrapper[P, R]]:
         """Decorate a function: calling it enqueues it and returns a ``Result``.
 
-        ``retries`` and ``retry_delay`` (seconds) are for when it raises; of several that wait,
-        a higher ``priority`` runs first; ``context`` passes the ``Task`` as keyword ``task``;
-        ``at_most_once`` overrides the Huey's. (API reference, "task".)
-        """
+        ``retries``: how often it is tried again when it raises, ``retry_delay`` seconds later;
+        each further delay is ``retry_backoff`` times the one before, at most
+        ``retry_max_delay`` seconds, longer or shorter by a random share of up to
+        ``retry_jitter`` (0.1 is a tenth). Only errors of ``retry_on`` are retried, and none of
+        ``no_retry_on``. Of tasks that wait, a higher ``priority`` runs first. ``context`` passes
+        the ``Task`` as keyword ``task``. Not begun when ``expires`` (seconds after it was
+        enqueued, a timedelta, or a datetime) has passed; interrupted when it runs longer than
+        ``timeout`` seconds. ``at_most_once`` overrides the Huey's.
 
+        ``unique``: while one with the same arguments (or for which this function of the
+        arguments returns the same) waits, further calls return the ``Result`` of that one;
+        with ``unique_until="end"`` also while it runs; for ``ttl`` seconds at most.
+        ``max_concurrency``: how many run at once over all consumers. ``native_thread``: run in a
+        native thread, for code that blocks without yielding. ``debounce``: calls with the same
+        arguments run once, so many seconds after the last of them.
+
+        ``settings`` are attributes of ``task_base``, the class of its tasks. Raises
+        ``ConfigurationError`` for what cannot be. (API reference, "task".)
+        """
         if callable(retries):
             raise ConfigurationError(f"write @huey.task(), with brackets, above {retries!r}")
+        options = {
+            "retries": retries,
+            "retry_delay": retry_delay,
+            "retry_backoff": retry_backoff,
+            "retry_max_delay": retry_max_delay,
+            "retry_jitter": retry_jitter,
+            "retry_on": retry_on,
+            "no_retry_on": no_retry_on,
+            "priority": priority,
+            "expires": expires,
+            "timeout": timeout,
+            "at_most_once": at_most_once,
+            "unique": unique,
+            "unique_until": unique_until,
+            "ttl": ttl,
+            "max_concurrency": max_concurrency,
+            "native_thread": native_thread,
+            "debounce": debounce,
+        }
 
         def decorate(func: Callable[P, R]) -> TaskWrapper[P, R]:
-            check_options(func, retries, retry_delay, priority)
             return TaskWrapper(
                 cast(TaskHost, self),
                 func,
                 context=context,
                 name=name,
-                default_retries=retries,
-                default_retry_delay=retry_delay,
-                default_priority=priority,
-                **settings,
+                task_base=task_base,
+                **task_settings(
+                    func, options, settings, {"context": context, "name": name}, task_base
+                ),
             )
 
         return decorate
@@ -71,27 +123,44 @@ class Declaring:
         priority: float | None = None,
         context: bool = False,
         name: str | None = None,
-        **settings: Any,
+        **options: Any,
     ) -> Callable[[Callable[P, R]], TaskWrapper[P, R]]:
         """Decorate a function that runs in every minute that ``validate_datetime`` accepts.
 
-        However many consumers there are, it runs once. Its value is not stored.
-        (API reference, "periodic_task".)
+        However many consumers there are, it runs once. Its value is not stored. The options
+        are those of ``task``. (API reference, "periodic_task".)
         """
         if not callable(validate_datetime):
             raise ConfigurationError(
-                f"periodic_task takes crontab(...) or a function of a datetime, "
+                f"periodic_task takes crontab(...), every(...) or a function of a datetime, "
                 f"not {validate_datetime!r}"
             )
-        return self.task(
-            retries,
-            retry_delay,
-            priority,
-            context,
-            name,
-            task_base=periodic_base(validate_datetime),
-            **settings,
-        )
+        for option in ("unique", "debounce"):
+            if options.get(option):
+                raise ConfigurationError(f"{option} is for calls; nobody calls a periodic task")
+        base = periodic_base(validate_datetime, options.pop("task_base", None))
+        return self.task(retries, retry_delay, priority, context, name, task_base=base, **options)
+
+    def context_task(
+        self, obj: Any, as_argument: bool = False, **options: Any
+    ) -> Callable[[Callable[..., R]], TaskWrapper[..., R]]:
+        """Decorate a function that is run inside of ``with obj``.
+
+        With ``as_argument`` it gets ``obj`` as its first argument. The options are those of
+        ``task``. (API reference, "context_task".)
+        """
+        if not hasattr(type(obj), "__enter__") or not hasattr(type(obj), "__exit__"):
+            raise ConfigurationError(f"context_task takes a context manager, not {obj!r}")
+
+        def decorate(func: Callable[..., R]) -> TaskWrapper[..., R]:
+            @wraps(func)
+            def inside(*args: Any, **kwargs: Any) -> R:
+                with obj:
+                    return func(obj, *args, **kwargs) if as_argument else func(*args, **kwargs)
+
+            return self.task(**options)(inside)
+
+        return decorate
 
     # Hooks and signals.
 

@@ -15,6 +15,13 @@ class ConfigurationError(HueyException):
     """Something was set up wrongly; the message names the option and what it accepts."""
 
 
+class InvalidArgument(HueyException, ValueError, TypeError):
+    """A call was given what it cannot take; the message names the argument and what it takes.
+
+    It is a ``ValueError`` and a ``TypeError`` too, whichever a caller expects.
+    """
+
+
 class StorageUnavailable(HueyException):
     """The storage did not answer, or answered that it cannot serve now.
 
@@ -40,6 +47,28 @@ class UnknownTask(UnreadableMessage):
 
 class TaskLockedException(HueyException):
     """A lock was held by somebody else; the consumer sends ``SIGNAL_LOCKED``."""
+
+
+class TaskTimeout(HueyException):
+    """A task ran longer than its timeout; the consumer sends ``SIGNAL_TIMEOUT``."""
+
+
+class RateLimitExceeded(HueyException):
+    """There is no room left under a rate limit; the consumer sends ``SIGNAL_RATE_LIMITED``.
+
+    ``delay`` is the seconds until there is. With ``retry`` a task in which it is raised runs
+    again after that, whatever retries it was declared with.
+    """
+
+    def __init__(self, key: str, delay: float | None = None, retry: bool = True) -> None:
+        super().__init__(key, delay, retry)
+        self.key = key
+        self.delay = delay
+        self.retry = retry
+
+    def __str__(self) -> str:
+        text = f"the rate limit {self.key!r} is exceeded"
+        return text if self.delay is None else f"{text}; there is room in {self.delay:.1f} s"
 
 
 class CancelExecution(HueyException):
@@ -102,3 +131,30 @@ class TaskInterrupted(BaseException):
     Not an ``Exception``, so that ``except Exception`` in a task does not swallow it. The task
     is given back to the queue and will run again; ``finally`` blocks run as usual.
     """
+
+
+class TaskCanceled(TaskInterrupted):
+    """Raised inside a running task when somebody has canceled it: ``Result.cancel()``.
+
+    It is not run again; ``finally`` blocks run as usual.
+    """
+
+
+__all__ = [
+    "CancelExecution",
+    "ConfigurationError",
+    "HueyException",
+    "InvalidArgument",
+    "RateLimitExceeded",
+    "ResultTimeout",
+    "RetryTask",
+    "SerializationError",
+    "StorageUnavailable",
+    "TaskCanceled",
+    "TaskException",
+    "TaskInterrupted",
+    "TaskLockedException",
+    "TaskTimeout",
+    "UnknownTask",
+    "UnreadableMessage",
+]

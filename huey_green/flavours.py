@@ -25,6 +25,34 @@ class PriorityRedisHuey(Huey):
         return (self.storage_class or storage.PriorityRedisStorage)(self.name, **kwargs)
 
 
+class RedisExpireHuey(Huey):
+    """As ``RedisHuey``, but results are keys that Redis deletes after ``expire_time`` seconds."""
+
+    def get_storage(self, **kwargs: Any) -> BaseStorage:
+        return (self.storage_class or storage.RedisExpireStorage)(self.name, **kwargs)
+
+
+class PriorityRedisExpireHuey(Huey):
+    """As ``PriorityRedisHuey``, with results as those of ``RedisExpireHuey``."""
+
+    def get_storage(self, **kwargs: Any) -> BaseStorage:
+        return (self.storage_class or storage.PriorityRedisExpireStorage)(self.name, **kwargs)
+
+
+class FileHuey(Huey):
+    """A queue in the files of a folder, ``path``; see ``FileStorage``."""
+
+    def get_storage(self, **kwargs: Any) -> BaseStorage:
+        return (self.storage_class or storage.FileStorage)(self.name, **kwargs)
+
+
+class BlackHoleHuey(Huey):
+    """A queue that forgets everything at once, for tests."""
+
+    def get_storage(self, **kwargs: Any) -> BaseStorage:
+        return (self.storage_class or storage.BlackHoleStorage)(self.name, **kwargs)
+
+
 class SqliteHuey(Huey):
     """A queue in a SQLite file, ``filename``; see ``SqliteStorage``."""
 

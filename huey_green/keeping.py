@@ -1,37 +1,38 @@
 # SPDX-License-Identifier: MIT
-"""The part of Huey that looks after what is kept: values, revocations, queue contents, locks."""
+"""The part of Huey that looks after what is kept: results, values, the queue's contents."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import Any
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
 
-from huey_green import clock
-from huey_green.locks import TaskLock, lock_key
-from huey_green.message import DeadLetter
+from huey_green.exceptions import InvalidArgument, UnreadableMessage
+from huey_green.execution.outcome import Outcome
+from huey_green.message import NO_EXTRA, DeadLetter, Delivery, Effects, Joined, Settlement
+from huey_green.ports import ResultSource
+from huey_green.progress import Progress
 from huey_green.registry import Registry
 from huey_green.result import Result
-from huey_green.revocation import Revocations, all_of
 from huey_green.serializer import Serializer
+from huey_green.signals import Signals
 from huey_green.storage.base import BaseStorage
-from huey_green.task import Task, TaskWrapper
-from huey_green.wire import decode_message, decode_value, encode_message, encode_value
+from huey_green.task import Task
+from huey_green.wire import SKIPPED, decode_message, decode_value, encode_message, encode_value
+from huey_green.wrapper import TaskWrapper
+
+log = logging.getLogger("huey_green")
 
 
 class Keeping:
-    """Mixed into Huey, which makes the attributes and has ``enqueue``."""
+    """What Huey is built on; Huey itself makes the attributes."""
 
     name: str
     utc: bool
     storage: BaseStorage
     serializer: Serializer
     registry: Registry
-    _locks: set[str]
-
-    def enqueue(self, task: Task) -> Any:
-        """Add a task to the queue; see ``Huey.enqueue``."""
-        raise NotImplementedError
+    signals: Signals
 
     # Messages.
 
@@ -42,6 +43,25 @@ class Keeping:
     def deserialize_task(self, data: bytes) -> Task:
         """Return the task in stored bytes; raises ``UnreadableMessage``."""
         return self.registry.create_task(decode_message(self.serializer, data), self.utc)
+
+    def class_of(self, task: Any) -> type[Task]:
+        """Return a task class from itself, the decorated function, or the name of either.
+
+        Raises ``UnknownTask`` for a name that is not registered here.
+        """
+        if isinstance(task, TaskWrapper):
+            return task.task_class
+        if isinstance(task, str):
+            return self.registry.string_to_task(task)
+        if isinstance(task, type) and issubclass(task, Task):
+            return task
+        raise InvalidArgument(f"expected a task, a @huey.task() function or a name, not {task!r}")
+
+    def _apply(self, delivery: Delivery, outcome: Outcome) -> None:
+        if outcome.effects != Effects(extra=NO_EXTRA):
+            self.storage.settle("", [Settlement(delivery, outcome.effects)])
+        for event in outcome.events:
+            self.signals.send(*event)
 
     # Results and values.
 
@@ -78,8 +98,12 @@ class Keeping:
         preserve: bool = False,
     ) -> Any:
         """Return the value of the task with this id; the arguments are those of ``Result.get``."""
-        handle: Result[Any] = Result(self, Task(id=id))
+        handle = self.result_handle(id)
         return handle.get(blocking, timeout, backoff, max_delay, revoke_on_timeout, preserve)
+
+    def result_handle(self, id: str) -> Result[Any]:  # noqa: A002 - huey's name
+        """Return a handle on the task with this id, as its caller got one."""
+        return Result(cast(ResultSource, self), Task(id=id))
 
     def all_results(self) -> Mapping[str, bytes]:
         """Return all stored values, serialized, by key."""
@@ -89,95 +113,64 @@ class Keeping:
         """Return how many values are stored."""
         return self.storage.result_store_size()
 
-    # Revocation.
+    # Progress.
 
-    @property
-    def _revocations(self) -> Revocations:
-        return Revocations(self.storage, self.serializer, self.utc)
+    def put_progress(self, id: str, progress: Progress) -> None:  # noqa: A002 - huey's name
+        """Keep how far the task with this id has come; see ``Task.progress``."""
+        self.storage.put_progress(id, encode_value(self.serializer, tuple(progress)))
 
-    def revoke(
-        self, task: Task, revoke_until: datetime | None = None, revoke_once: bool = False
-    ) -> None:
-        """Keep ``task`` from running; see ``Result.revoke``."""
-        self._revocations.revoke(task.revoke_id, revoke_until, revoke_once)
+    def get_progress(self, id: str) -> Progress | None:  # noqa: A002 - huey's name
+        """Return how far the task with this id has come; see ``Result.progress``."""
+        data = self.storage.peek_progress(id)
+        return None if data is None else Progress(*self.decode_result(data))
 
-    def revoke_by_id(
-        self,
-        id: str,  # noqa: A002 - huey's name
-        revoke_until: datetime | None = None,
-        revoke_once: bool = False,
-    ) -> None:
-        """Keep the task with this id from running: for good, until a moment, or once."""
-        self.revoke(Task(id=id), revoke_until, revoke_once)
-
-    def revoke_all(
-        self,
-        task_class: type[Task],
-        revoke_until: datetime | None = None,
-        revoke_once: bool = False,
-    ) -> None:
-        """Keep all tasks of a class from running; see ``TaskWrapper.revoke``."""
-        name = self.registry.task_to_string(_class_of(task_class))
-        self._revocations.revoke(all_of(name), revoke_until, revoke_once)
-
-    def restore(self, task: Task) -> bool:
-        """Take ``revoke`` back; say whether there was anything to take back."""
-        return self._revocations.restore(task.revoke_id)
-
-    def restore_by_id(self, id: str) -> bool:  # noqa: A002 - huey's name
-        """Take ``revoke_by_id`` back; say whether there was anything to take back."""
-        return self.restore(Task(id=id))
-
-    def restore_all(self, task_class: type[Task]) -> bool:
-        """Take ``revoke_all`` back; say whether there was anything to take back."""
-        name = self.registry.task_to_string(_class_of(task_class))
-        return self._revocations.restore(all_of(name))
-
-    def is_revoked(self, task: Any, timestamp: datetime | None = None, peek: bool = True) -> bool:
-        """Say whether a task, a task class or a task function may not run, now or then.
-
-        A naive ``timestamp`` is local time, as in ``revoke_until``.
-        """
-        now = clock.wall() if timestamp is None else clock.to_epoch(timestamp, utc=False)
-        if isinstance(task, Task):
-            keys = [task.revoke_id, all_of(self.registry.task_to_string(type(task)))]
-        else:
-            keys = [all_of(self.registry.task_to_string(_class_of(task)))]
-        return self._revocations.is_revoked(keys, now, peek)
-
-    def reschedule(self, task: Task, eta: datetime | None, delay: float | None) -> Any:
-        """Revoke ``task`` and enqueue a new one of its kind; see ``Result.reschedule``."""
-        self.revoke(task, revoke_once=True)
-        return self.enqueue(
-            type(task)(
-                task.args,
-                task.kwargs,
-                eta=clock.as_eta(eta, delay, self.utc),
-                retries=task.retries,
-                retry_delay=task.retry_delay,
-                priority=task.priority,
-                on_complete=task.on_complete,
-                on_error=task.on_error,
-            )
-        )
+    def values_of(self, joined: Joined) -> list[Any]:
+        """Return what the members of a chord left, ``SKIPPED`` where there is nothing."""
+        values = self.storage.chord_values(*joined)
+        return [SKIPPED if data is None else self.decode_result(data) for data in values]
 
     # Looking, counting, clearing.
 
-    def pending(self, limit: int | None = None) -> list[Task]:
-        """Return the tasks that wait in the queue, the next one first."""
-        return [self.deserialize_task(data) for data in self.storage.enqueued_items(limit)]
+    def pending(self, limit: int | None = None, task: Any = None) -> list[Task]:
+        """Return the tasks that wait in the queue, the next one first.
+
+        With ``task`` (a function, a class or a name) only those of its kind. What cannot be read
+        is left out, and becomes a dead letter when a consumer comes to it.
+        """
+        return self._tasks(self.storage.enqueued_items, limit, task)
 
     def pending_count(self) -> int:
         """Return how many tasks wait in the queue."""
         return self.storage.queue_size()
 
-    def scheduled(self, limit: int | None = None) -> list[Task]:
-        """Return the tasks on the schedule, the earliest first."""
-        return [self.deserialize_task(data) for data in self.storage.scheduled_items(limit)]
+    def scheduled(self, limit: int | None = None, task: Any = None) -> list[Task]:
+        """Return the tasks on the schedule, the earliest first; ``task`` as for ``pending``."""
+        return self._tasks(self.storage.scheduled_items, limit, task)
 
     def scheduled_count(self) -> int:
         """Return how many tasks are on the schedule."""
         return self.storage.schedule_size()
+
+    def parked(self, limit: int | None = None, task: Any = None) -> list[Task]:
+        """Return the tasks that wait until fewer of their kind run (``max_concurrency``)."""
+        return self._tasks(self.storage.parked_items, limit, task)
+
+    def _tasks(
+        self, items: Callable[[int | None], list[bytes]], limit: int | None, kind: Any
+    ) -> list[Task]:
+        if limit is not None and (not isinstance(limit, int) or limit < 0):
+            raise InvalidArgument(f"limit is a whole number from 0, not {limit!r}")
+        wanted = None if kind is None else self.class_of(kind)
+        found = []
+        for data in items(limit if wanted is None else None):
+            try:
+                task = self.deserialize_task(data)
+            except UnreadableMessage as error:
+                log.warning("a waiting message is left out: it %s", error)
+                continue
+            if wanted is None or type(task) is wanted:
+                found.append(task)
+        return found[:limit]
 
     def dead_letters(self, limit: int | None = None) -> list[DeadLetter]:
         """Return the messages that were given up, the newest first, each with its reason."""
@@ -196,28 +189,3 @@ class Keeping:
     def flush(self) -> None:
         """Delete everything that this queue has in the storage."""
         self.storage.flush_all()
-
-    # Locks.
-
-    def lock_task(self, lock_name: str, ttl: float | None = None) -> TaskLock:
-        """Return a lock, to use as a decorator or context manager; see ``TaskLock``."""
-        self._locks.add(lock_name)
-        return TaskLock(lambda: self.storage, self.name, lock_name, ttl)
-
-    def is_locked(self, lock_name: str) -> bool:
-        """Say whether a lock is held."""
-        return self.storage.has_data_for_key(lock_key(self.name, lock_name))
-
-    def flush_locks(self, *names: str) -> set[str]:
-        """Free the locks of this application, and ``names``; return those that were held."""
-        known = {*self._locks, *names}
-        return {name for name in known if self.storage.delete_data(lock_key(self.name, name))}
-
-
-def _class_of(task: Any) -> type[Task]:
-    """Return a task class from itself or from the function that was made a task."""
-    if isinstance(task, TaskWrapper):
-        return task.task_class
-    if isinstance(task, type) and issubclass(task, Task):
-        return task
-    raise TypeError(f"expected a task or a @huey.task() function, not {task!r}")

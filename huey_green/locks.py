@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from functools import wraps
+from threading import get_ident
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
-from huey_green.exceptions import TaskLockedException
+from huey_green.exceptions import ConfigurationError, TaskLockedException
 from huey_green.storage.base import BaseStorage
 
 P = ParamSpec("P")
@@ -24,32 +26,52 @@ class TaskLock:
     """The lock ``name`` of a queue. (API reference, "TaskLock".)
 
     ``ttl`` is the seconds after which a lock whose holder died is free again; None keeps it
-    until somebody clears it.
+    until somebody clears it. Whoever holds it after that is not robbed of it by the holder
+    before: each frees only what it took itself.
     """
 
     def __init__(
         self, storage: Callable[[], BaseStorage], queue: str, name: str, ttl: float | None = None
     ) -> None:
+        if not isinstance(name, str) or not name:
+            raise ConfigurationError(f"a lock has a name, not {name!r}")
+        if ttl is not None and not ttl > 0:
+            raise ConfigurationError(f"ttl is seconds above 0, not {ttl!r}")
         self._storage = storage
         self._key = lock_key(queue, name)
         self._name = name
         self._ttl = ttl
+        # One object may stand above a function that many greenlets call.
+        self._held: dict[int, bytes] = {}
 
     def acquire(self) -> bool:
         """Take the lock; say whether it was free. Never waits."""
-        return self._storage().put_if_empty(self._key, b"1", ttl=self._ttl)
+        owner = secrets.token_hex(8).encode()
+        taken = self._storage().put_if_empty(self._key, owner, ttl=self._ttl)
+        if taken:
+            self._held[get_ident()] = owner
+        return taken
 
     def release(self) -> bool:
-        """Free the lock; say whether it was held."""
-        return self._storage().delete_data(self._key)
+        """Free the lock if it was taken with this object; say whether it was held until now."""
+        try:
+            owner = self._held.pop(get_ident())
+        except KeyError:
+            if not self._held:
+                return False
+            _, owner = self._held.popitem()  # Taken in one thread, freed in another.
+        return self._storage().delete_if(self._key, owner)
 
     def clear(self) -> bool:
         """Free the lock whoever holds it: for when its holder was killed."""
-        return self.release()
+        return self._storage().delete_data(self._key)
 
     def is_locked(self) -> bool:
         """Say whether somebody holds the lock."""
         return self._storage().has_data_for_key(self._key)
+
+    #: huey's other name for it.
+    locked = is_locked
 
     def __enter__(self) -> TaskLock:
         if not self.acquire():

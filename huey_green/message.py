@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 class Message(NamedTuple):
     """One call of a task, as it is written to the queue.
 
-    ``eta`` is in epoch seconds; ``retries`` counts the tries left after this one.
-    ``on_complete`` and ``on_error`` are the messages to enqueue next.
+    ``eta`` and ``expires_at`` are in epoch seconds; ``retries`` counts the tries left after this
+    one; ``retry_delay`` and ``timeout`` are seconds. ``on_complete`` and ``on_error`` are the
+    messages to enqueue next. ``expires`` is the time to live from which ``expires_at`` was
+    counted, in seconds, None when the moment itself was given.
     """
 
     id: str
@@ -27,6 +29,36 @@ class Message(NamedTuple):
     priority: int | float | None = None
     on_complete: Message | None = None
     on_error: Message | None = None
+    options: Options | None = None
+
+
+class Options(NamedTuple):
+    """What few messages have. ``chord`` is the place in a chord that this one fills, ``joins``
+    the chord whose values it is called with, ``claim`` the key that it holds."""
+
+    expires_at: float | None = None
+    expires: float | None = None
+    timeout: float | None = None
+    retry_backoff: float = 0
+    chord: Place | None = None
+    joins: Joined | None = None
+    claim: str | None = None
+
+
+class Place(NamedTuple):
+    """One of ``size`` places in a chord; ``callback``, a message or a task, follows the last."""
+
+    chord: str
+    position: int
+    size: int
+    callback: Any
+
+
+class Joined(NamedTuple):
+    """A chord of ``size`` members."""
+
+    chord: str
+    size: int
 
 
 class Delivery(NamedTuple):
@@ -79,7 +111,7 @@ class Member(NamedTuple):
     """The value of one member of a chord; the one that makes ``size`` enqueues ``callback``."""
 
     chord: str
-    index: int
+    position: int
     size: int
     value: bytes
     callback: Outgoing
@@ -95,7 +127,7 @@ class Claim(NamedTuple):
 class Extra(NamedTuple):
     """Effects that few tasks have.
 
-    ``members`` are noted, each index once; ``joined`` names chords whose values are forgotten;
+    ``members`` are noted, each position once; ``joined`` names chords whose values are forgotten;
     ``drops`` are claims that end if their owner still holds them; ``limited`` is the key under
     which the task's concurrency is bounded: its permit ends and one parked message comes back;
     ``progress`` names tasks whose progress is forgotten.

@@ -37,10 +37,11 @@ def stoppable_hub() -> Any | None:
     return None if hub is None or sys.modules["gevent"].getcurrent() is hub else hub
 
 
-class Lane:
-    """One native thread of its own, whose calls run one after another and wait for no others."""
+class NativePool:
+    """Native threads, up to ``size``, made as calls come."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._pools: dict[int, Any] = {}
 
     def call(self, function: Callable[..., Answer], *args: Any) -> Answer:
@@ -53,16 +54,23 @@ class Lane:
             return function(*args)
         pool = self._pools.get(id(hub))
         if pool is None or pool.hub is not hub:
-            pool = import_module("gevent.threadpool").ThreadPool(1, hub=hub)
+            pool = import_module("gevent.threadpool").ThreadPool(self._size, hub=hub)
             self._pools[id(hub)] = pool
         return in_pool(pool, function, args)
 
     def close(self) -> None:
-        """End the thread; the next call starts another."""
+        """End the threads; the next call starts others."""
         hub = stoppable_hub()
         for pool in [self._pools.pop(key) for key in list(self._pools)]:
             if pool.hub is hub:  # A pool may be ended from its own hub's thread only.
                 pool.kill()
+
+
+class Lane(NativePool):
+    """One native thread of its own, whose calls run one after another and wait for no others."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
 
 
 def in_pool(pool: Any, function: Callable[..., Answer], args: tuple[Any, ...]) -> Answer:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from huey_green import clock
 from huey_green.exceptions import ConfigurationError, UnknownTask
-from huey_green.message import Message
+from huey_green.message import Message, Options
 
 if TYPE_CHECKING:
     from huey_green.task import PeriodicTask, Task
@@ -43,6 +43,9 @@ class Registry:
         self._periodic.pop(name, None)
         return self._classes.pop(name, None) is not None
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._classes
+
     def string_to_task(self, name: str) -> type[Task]:
         """Return the class of ``name``; raises ``UnknownTask`` with the nearest names."""
         try:
@@ -69,13 +72,30 @@ class Registry:
             task.priority,
             None if task.on_complete is None else self.create_message(task.on_complete, utc),
             None if task.on_error is None else self.create_message(task.on_error, utc),
+            self._options_of(task, utc) if task.has_options() else None,
+        )
+
+    def _options_of(self, task: Task, utc: bool) -> Options:
+        resolved, place = task.expires_resolved, task.chord
+        return Options(
+            None if resolved is None else clock.to_epoch(resolved, utc),
+            clock.time_to_live(task.expires),
+            task.timeout,
+            task.retry_backoff,
+            None
+            if place is None
+            else place._replace(callback=self.create_message(place.callback, utc)),
+            task.joins,
+            task.claim,
         )
 
     def create_task(self, message: Message, utc: bool) -> Task:
         """Return the task of ``message``; raises ``UnknownTask``."""
-        (id_, name, args, kwargs, eta, retries, retry_delay, priority, complete, error) = message
+        (id_, name, args, kwargs, eta, retries, retry_delay, priority, complete, error, options) = (
+            message
+        )
         task_class = self._classes.get(name) or self.string_to_task(name)
-        return task_class(
+        task = task_class(
             args,
             kwargs,
             id_,
@@ -86,6 +106,23 @@ class Registry:
             None if complete is None else self.create_task(complete, utc),
             None if error is None else self.create_task(error, utc),
         )
+        if options is None:
+            # Not the class's defaults: it may have been declared anew since this was enqueued.
+            task.expires = task.timeout = None
+            task.retry_backoff = 0
+        else:
+            self._set_options(task, options, utc)
+        return task
+
+    def _set_options(self, task: Task, options: Options, utc: bool) -> None:
+        (expires_at, expires, task.timeout, task.retry_backoff, place, task.joins, task.claim) = (
+            options
+        )
+        if expires_at is not None:
+            task.expires_resolved = clock.from_epoch(expires_at, utc)
+        task.expires = task.expires_resolved if expires is None else expires
+        if place is not None:
+            task.chord = place._replace(callback=self.create_task(place.callback, utc))
 
     @property
     def tasks(self) -> dict[str, type[Task]]:

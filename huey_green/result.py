@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from huey_green import clock
-from huey_green.exceptions import ResultTimeout, TaskException
+from huey_green.exceptions import InvalidArgument, ResultTimeout, TaskException
+from huey_green.progress import Progress
 from huey_green.wire import Error
 
 if TYPE_CHECKING:
     from huey_green.ports import ResultSource
-    from huey_green.task import Task
+    from huey_green.task import Expires, Task
 
 R = TypeVar("R")
 _NONE: Any = object()
@@ -83,6 +84,8 @@ class Result(Generic[R]):
             value = self._read(preserve)
             return None if value is _NONE else value
         value = self._value
+        if timeout is not None and not isinstance(timeout, (int, float)):
+            raise InvalidArgument(f"timeout is seconds, not {timeout!r}")
         ends_at = None if timeout is None else clock.monotonic() + timeout
         while value is _NONE:
             left = None if ends_at is None else max(0.0, ends_at - clock.monotonic())
@@ -103,6 +106,11 @@ class Result(Generic[R]):
                 self._value = self.huey.decode_result(data)
         return self._value
 
+    @property
+    def has_been_read(self) -> bool:
+        """Whether this handle holds the value already."""
+        return self._value is not _NONE
+
     def is_ready(self) -> bool:
         """Say whether a value, or an error, is there to be read."""
         return self._value is not _NONE or self.huey.storage.has_data_for_key(self.id)
@@ -119,21 +127,78 @@ class Result(Generic[R]):
         """Say whether this task, or all of its kind, may not run."""
         return self.huey.is_revoked(self.task)
 
-    def reschedule(self, eta: datetime | None = None, delay: float | None = None) -> Result[R]:
+    def reschedule(
+        self,
+        eta: datetime | None = None,
+        delay: float | timedelta | None = None,
+        expires: Expires | None = None,
+        priority: float | None = None,
+        preserve_pipeline: bool = True,
+    ) -> Result[R]:
         """Revoke the task and enqueue a new one for ``eta``, or ``delay`` seconds from now.
 
-        With neither, at once. Whether the original has already run is not checked.
+        With neither, at once. Whether the original has already run is not checked. ``expires``
+        and ``priority`` are the original's unless given; what follows it follows the new one,
+        unless ``preserve_pipeline`` is False.
         """
-        result: Result[R] = self.huey.reschedule(self.task, eta, delay)
+        result: Result[R] = self.huey.reschedule(
+            self.task, eta, delay, expires, priority, preserve_pipeline
+        )
         return result
+
+    def cancel(self) -> bool:
+        """Stop the task wherever it is: queued, scheduled, or running somewhere now.
+
+        A running one is interrupted within a second, with ``TaskCanceled``; it is not retried,
+        and its result is an error that says so. Returns False when it had ended already.
+        """
+        return self._value is _NONE and self.huey.cancel(self.id)
+
+    def progress(self) -> Progress | None:
+        """Return what the running task said last of how far it has come; None if nothing."""
+        return self.huey.get_progress(self.id)
+
+    def progress_updates(self, timeout: float | None = None) -> Iterator[Progress]:
+        """Yield the task's progress now and whenever it changes, until the task has ended.
+
+        Raises ``ResultTimeout`` when nothing changes for ``timeout`` seconds.
+        """
+        news = _News(self)
+        keys = [f"p:{self.id}", self.id]
+        while True:
+            if not self.huey.storage.wait_until(keys, news.has_come, timeout):
+                raise ResultTimeout(f"no progress of task {self.id} within {timeout:g} s")
+            before, news.known = news.known, news.present
+            if news.present is not None and news.present != before:
+                yield news.present
+            # It is forgotten when the task has ended, whether or not that left a result.
+            if self.is_ready() or (before is not None and news.present is None):
+                return
 
     def reset(self) -> None:
         """Forget the value that was read, to read again: after a retry, say."""
         self._value = _NONE
 
 
+class _News:
+    """What somebody who watches a task has seen of its progress."""
+
+    def __init__(self, result: Result[Any]) -> None:
+        self._result = result
+        self.known: Progress | None = None
+        self.present: Progress | None = None
+
+    def has_come(self) -> bool:
+        """Look; say whether there is something new, or the task has ended."""
+        self.present = self._result.progress()
+        return self.present != self.known or self._result.is_ready()
+
+
 class ResultGroup:
-    """The results of a pipeline or of ``map``, in order. (API reference, "ResultGroup".)"""
+    """The results of a pipeline, a group or of ``map``, in order.
+
+    (API reference, "ResultGroup".)
+    """
 
     def __init__(self, results: Sequence[Result[Any]]) -> None:
         self._results = list(results)
@@ -155,3 +220,100 @@ class ResultGroup:
     def __getitem__(self, index: int) -> Any:
         """Wait for the value at ``index`` and return it."""
         return self._results[index].get(True)
+
+    def reset(self) -> None:
+        """Forget the values that were read, to read again."""
+        for result in self._results:
+            result.reset()
+
+    def is_ready(self) -> bool:
+        """Say whether all values, or errors, are there to be read."""
+        return not self._unread(self._results)
+
+    def as_completed(
+        self, backoff: float = 1.15, max_delay: float = 1.0, timeout: float | None = None
+    ) -> Iterator[Any]:
+        """Yield the values in the order in which the tasks end.
+
+        Raises ``TaskException`` at a task that failed; going on after that is the caller's
+        choice (a ``for`` loop ends). Raises ``ResultTimeout`` when none ends for ``timeout``
+        seconds. ``backoff`` and ``max_delay`` are those of ``Result.get``.
+        """
+        waiting = list(self._results)
+        while waiting:
+            unread = self._unread(waiting)
+            unread_ids = {result.id for result in unread}
+            for result in waiting:
+                if result.id not in unread_ids:
+                    yield result.get(True)
+            waiting = unread
+            if waiting and not self._wait_for_any(waiting, timeout, backoff, max_delay):
+                raise ResultTimeout(f"none of {len(waiting)} tasks ended within {timeout:g} s")
+
+    def _wait_for_any(
+        self,
+        waiting: Sequence[Result[Any]],
+        timeout: float | None,
+        backoff: float,
+        max_delay: float,
+    ) -> bool:
+        keys = [result.id for result in waiting]
+        return waiting[0].huey.storage.wait_until(
+            keys, lambda: len(self._unread(waiting)) < len(waiting), timeout, backoff, max_delay
+        )
+
+    @staticmethod
+    def _unread(results: Sequence[Result[Any]]) -> list[Result[Any]]:
+        """Return those that have no value yet."""
+        asked = [result for result in results if not result.has_been_read]
+        if not asked:
+            return []
+        found = asked[0].huey.storage.peek_many([result.id for result in asked])
+        return [result for result in asked if result.id not in found]
+
+
+class ChordResult(Generic[R]):
+    """The handle on a chord: its value is the callback's.
+
+    ``results`` are those of the members, ``callback`` that of the callback, ``pipeline_results``
+    those of the callback and of what follows it, None when nothing does.
+    """
+
+    def __init__(
+        self,
+        results: ResultGroup,
+        callback: Result[R],
+        pipeline_results: ResultGroup | None = None,
+    ) -> None:
+        self.results = results
+        self.callback = callback
+        self.pipeline_results = pipeline_results
+
+    @property
+    def id(self) -> str:
+        """The callback's id."""
+        return self.callback.id
+
+    def get(self, *args: Any, **kwargs: Any) -> R | None:
+        """Return the value of the callback; the arguments are those of ``Result.get``."""
+        return self.callback.get(*args, **kwargs)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> R | None:
+        """The same as ``get``."""
+        return self.get(*args, **kwargs)
+
+    def is_ready(self) -> bool:
+        """Say whether the callback's value, or error, is there to be read."""
+        return self.callback.is_ready()
+
+    def cancel(self) -> bool:
+        """Stop all members that have not ended, and the callback; say whether any was."""
+        stopped = [handle.cancel() for handle in (*self.results, self.callback)]
+        return any(stopped)
+
+    def reset(self) -> None:
+        """Forget the values that were read, to read again."""
+        self.results.reset()
+        self.callback.reset()
+        if self.pipeline_results is not None:
+            self.pipeline_results.reset()

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from huey_green import clock
+from huey_green import signals as s
 from huey_green.serializer import Serializer
 from huey_green.storage.base import BaseStorage
+
+#: Seconds for which a canceled task is remembered that nobody has come upon.
+CANCELED_KEPT = 7 * 86400.0
 
 
 def all_of(name: str) -> str:
@@ -17,8 +21,21 @@ def all_of(name: str) -> str:
     return f"rt:{name}"
 
 
+def one_call(name: str, fingerprint: str) -> str:
+    """Return the key under which the calls of a task with certain arguments are revoked."""
+    return f"ra:{name}:{fingerprint}"
+
+
+class _Mark(NamedTuple):
+    """What is stored: the moment until which it holds, whether for one time, and the signal."""
+
+    until: float | None = None
+    once: bool = False
+    signal: str = s.SIGNAL_REVOKED
+
+
 class Revocations:
-    """The marks of one queue. A mark is (until: epoch seconds or None, once: bool)."""
+    """The marks of one queue."""
 
     def __init__(self, storage: BaseStorage, serializer: Serializer, utc: bool) -> None:
         self._storage = storage
@@ -28,28 +45,39 @@ class Revocations:
     def revoke(self, key: str, until: datetime | None, once: bool) -> None:
         """Put a mark, in place of the one before; a naive ``until`` is local time."""
         ends_at = None if until is None else until.timestamp()
-        self._storage.put_revocation(key, self._serializer.serialize((ends_at, once)))
+        ttl = None if ends_at is None else max(0.001, ends_at - clock.wall())
+        self._storage.put_revocation(key, self._serializer.serialize((ends_at, once)), ttl)
+
+    def cancel(self, key: str) -> None:
+        """Put a mark that tells of a canceled task; it is used up by the first who sees it."""
+        ends_at = clock.wall() + CANCELED_KEPT
+        data = self._serializer.serialize((ends_at, True, s.SIGNAL_CANCELED))
+        self._storage.put_revocation(key, data, CANCELED_KEPT)
 
     def restore(self, key: str) -> bool:
         """Take a mark away; say whether there was one."""
         return self._storage.pop_revocation(key) is not None
 
-    def is_revoked(self, keys: Sequence[str], now: float, peek: bool) -> bool:
-        """Say whether one of ``keys`` is marked.
+    def reason(self, keys: Sequence[str], now: float, peek: bool) -> str | None:
+        """Return the signal of the first of ``keys`` that is marked, None when none is.
 
         Without ``peek`` this is the check before a run: a mark for one time is used up. A mark
         that has ended is taken away either way.
         """
         marks = self._storage.peek_many(keys)
-        return any(self._holds(key, marks[key], now, peek) for key in keys if key in marks)
+        for key in keys:
+            if key in marks:
+                mark = _Mark(*self._serializer.deserialize(marks[key]))
+                if self._holds(key, mark, now, peek):
+                    return mark.signal
+        return None
 
-    def _holds(self, key: str, data: bytes, now: float, peek: bool) -> bool:
-        until, once = self._serializer.deserialize(data)
-        if until is not None and self._epoch(until) <= now:
-            if self._epoch(until) <= clock.wall():  # ``now`` may be a moment to come.
+    def _holds(self, key: str, mark: _Mark, now: float, peek: bool) -> bool:
+        if mark.until is not None and self._epoch(mark.until) <= now:
+            if self._epoch(mark.until) <= clock.wall():  # ``now`` may be a moment to come.
                 self._storage.pop_revocation(key)
             return False
-        if once and not peek:
+        if mark.once and not peek:
             # Of several consumers that see the mark, the one that takes it away has used it.
             return self._storage.pop_revocation(key) is not None
         return True

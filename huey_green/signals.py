@@ -17,11 +17,14 @@ SIGNAL_DEAD = "dead"
 SIGNAL_ENQUEUED = "enqueued"
 SIGNAL_ERROR = "error"
 SIGNAL_EXECUTING = "executing"
+SIGNAL_EXPIRED = "expired"
 SIGNAL_INTERRUPTED = "interrupted"
 SIGNAL_LOCKED = "locked"
+SIGNAL_RATE_LIMITED = "rate-limited"
 SIGNAL_RETRYING = "retrying"
 SIGNAL_REVOKED = "revoked"
 SIGNAL_SCHEDULED = "scheduled"
+SIGNAL_TIMEOUT = "timeout"
 
 Receiver = Callable[..., Any]
 
@@ -88,3 +91,22 @@ class Signals:
                 raise
             except BaseException:  # SystemExit and gevent.Timeout are no more than errors here.
                 log.exception("signal receiver %r failed on %r of %r", receiver, name, task)
+
+
+__all__ = [
+    "SIGNAL_CANCELED",
+    "SIGNAL_COMPLETE",
+    "SIGNAL_DEAD",
+    "SIGNAL_ENQUEUED",
+    "SIGNAL_ERROR",
+    "SIGNAL_EXECUTING",
+    "SIGNAL_EXPIRED",
+    "SIGNAL_INTERRUPTED",
+    "SIGNAL_LOCKED",
+    "SIGNAL_RATE_LIMITED",
+    "SIGNAL_RETRYING",
+    "SIGNAL_REVOKED",
+    "SIGNAL_SCHEDULED",
+    "SIGNAL_TIMEOUT",
+    "Signals",
+]

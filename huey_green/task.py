@@ -1,43 +1,74 @@
 # SPDX-License-Identifier: MIT
-"""Task, one call of a function; TaskWrapper, the function as its users see it."""
+"""Task: one call of a function, as it is enqueued, delivered and executed."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from functools import update_wrapper
-from inspect import unwrap
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from huey_green import clock
 from huey_green.cron import Validator
-from huey_green.exceptions import ConfigurationError
+from huey_green.exceptions import ConfigurationError, TaskTimeout
+from huey_green.message import Claim, Joined, Place
+from huey_green.progress import Progress
 
 if TYPE_CHECKING:
     from huey_green.ports import TaskHost
-    from huey_green.result import Result, ResultGroup
 
-P = ParamSpec("P")
-R = TypeVar("R")
+#: How long after it was enqueued a task may begin, or until when.
+Expires = datetime | timedelta | float
 
 
 class Task:
     """One call of a task's function: what is serialized, enqueued and executed.
 
     A wrapper makes a subclass of it for each decorated function; ``default_*`` are what the
-    decorator was given. ``eta`` is naive, in UTC or local time as its Huey has it. Equal are
-    tasks of one kind with the same id, eta, arguments and what follows them.
+    decorator was given. ``eta`` and ``expires_resolved`` are naive, in UTC or local time as its
+    Huey has it. Equal are tasks of one kind with the same id, eta, arguments and what follows.
     """
 
     default_retries: ClassVar[int] = 0
     default_retry_delay: ClassVar[float] = 0
+    default_retry_backoff: ClassVar[float] = 0
     default_priority: ClassVar[float | None] = None
+    default_expires: ClassVar[Expires | None] = None
+    default_timeout: ClassVar[float | None] = None
     is_periodic: ClassVar[bool] = False
     #: Lost rather than executed twice when its consumer dies; None leaves it to the Huey.
     at_most_once: ClassVar[bool | None] = None
+    #: Seconds that a growing retry_delay does not exceed.
+    retry_max_delay: ClassVar[float | None] = None
+    #: By which share of itself a delay before a retry may be longer or shorter, at random.
+    retry_jitter: ClassVar[float] = 0.0
+    #: Errors that are retried, and those of them that are not.
+    retry_on: ClassVar[tuple[type[BaseException], ...]] = (BaseException,)
+    no_retry_on: ClassVar[tuple[type[BaseException], ...]] = ()
+    #: How many run at once over all consumers.
+    max_concurrency: ClassVar[int | None] = None
+    #: Runs in a native thread: for code that blocks and does not yield.
+    native_thread: ClassVar[bool] = False
+    #: One at a time with the same arguments, or the same key: see ``Huey.task``.
+    unique: ClassVar[bool | Callable[..., Any]] = False
+    unique_until: ClassVar[str] = "start"
+    unique_ttl: ClassVar[float | None] = None
+    #: Seconds without another call after which the last of several calls runs.
+    debounce: ClassVar[float | None] = None
     #: The name that the decorator gave, or the function's.
     name: ClassVar[str] = "Task"
+    #: The Huey that declared it.
+    host: ClassVar[TaskHost | None] = None
+
+    # What few tasks have.
+    expires_resolved: datetime | None = None
+    chord: Place | None = None
+    joins: Joined | None = None
+    claim: str | None = None
+    deadline: float | None = None
+    has_progress: bool = False
+    #: The values of the chord that it joins are among its arguments, the last of them.
+    is_joined: bool = False
 
     def __init__(
         self,
@@ -50,6 +81,9 @@ class Task:
         priority: float | None = None,
         on_complete: Task | None = None,
         on_error: Task | None = None,
+        expires: Expires | None = None,
+        timeout: float | None = None,
+        retry_backoff: float | None = None,
     ) -> None:
         self.args: tuple[Any, ...] = () if args is None else tuple(args)
         self.kwargs: dict[str, Any] = {} if kwargs is None else dict(kwargs)
@@ -60,6 +94,9 @@ class Task:
         self.priority = self.default_priority if priority is None else priority
         self.on_complete = on_complete
         self.on_error = on_error
+        self.expires = self.default_expires if expires is None else expires
+        self.timeout = self.default_timeout if timeout is None else timeout
+        self.retry_backoff = self.default_retry_backoff if retry_backoff is None else retry_backoff
 
     @property
     def data(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -116,14 +153,69 @@ class Task:
         """Run the function and return its value. Subclasses made by a wrapper know which."""
         raise NotImplementedError(f"{type(self).__name__} has no function: use @huey.task()")
 
+    def resolve_expires(self, utc: bool = True) -> None:
+        """Turn ``expires`` into a moment, counted from now; done when the task is enqueued."""
+        if self.expires is None or self.expires_resolved is not None:
+            return
+        if isinstance(self.expires, datetime):
+            self.expires_resolved = clock.as_naive(self.expires, utc)
+        else:
+            self.expires_resolved = clock.as_eta(None, clock.time_to_live(self.expires), utc)
+
+    def has_options(self) -> bool:
+        """Say whether its message has to say more than what every message says."""
+        return not (
+            self.expires_resolved is None
+            and self.timeout is None
+            and not self.retry_backoff
+            and self.chord is None
+            and self.joins is None
+            and self.claim is None
+        )
+
+    def held_claim(self) -> Claim | None:
+        """Return the claim that this task holds while it is the only one of its key."""
+        return None if self.claim is None else Claim(self.claim, self.id)
+
+    # What a running task may ask and say.
+
+    @property
+    def time_remaining(self) -> float | None:
+        """Seconds until the timeout, from 0; None without one, or when it does not run."""
+        return None if self.deadline is None else max(0.0, self.deadline - clock.monotonic())
+
+    @property
+    def is_timed_out(self) -> bool:
+        """Whether the timeout has passed: where nothing can interrupt a task, it may look."""
+        return self.time_remaining == 0.0
+
+    def check_timeout(self) -> None:
+        """Raise ``TaskTimeout`` if the timeout has passed."""
+        if self.is_timed_out:
+            raise TaskTimeout(f"timeout {self.timeout:g}s")
+
+    def progress(self, done: float, total: float | None = None, message: str = "") -> None:
+        """Tell how far this task has come, to whoever asks ``Result.progress()``.
+
+        It wakes those who wait for news, and is forgotten when the task has ended.
+        """
+        if self.host is None:
+            raise ConfigurationError(f"{self!r} belongs to no Huey")
+        self.has_progress = True
+        self.host.put_progress(self.id, Progress(done, total, message))
+
     def __repr__(self) -> str:
         text = f"{type(self).__module__}.{type(self).__name__}: {self.id}"
         if self.eta is not None:
             text += f" @{self.eta}"
+        if self.expires is not None:
+            text += f" exp={self.expires}"
         if self.retries:
             text += f" {self.retries} retries"
         if self.priority:
             text += f" p={self.priority}"
+        if self.chord is not None:
+            text += f" chord {self.chord.chord}"
         if self.on_complete is not None:
             text += f" -> {self.on_complete!r}"
         return text
@@ -148,192 +240,34 @@ class PeriodicTask(Task):
     """A task that the scheduler enqueues in each minute that ``validate_datetime`` accepts."""
 
     is_periodic = True
+    #: What ``periodic_task`` was given; it may know moments that are no whole minutes.
+    validator: ClassVar[Validator | None] = None
 
     def validate_datetime(self, timestamp: datetime) -> bool:
         """Say whether to run in the minute of ``timestamp``."""
-        return False
+        return self.validator is not None and bool(type(self).validator(timestamp))  # type: ignore[misc]
 
 
 def signature(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Task:
-    """Return a task from a Task, or from a wrapper and arguments."""
+    """Return a task from a Task, or from a decorated function and arguments."""
     if isinstance(task, Task):
         task.args += tuple(args)
         task.kwargs.update(kwargs)
         return task
-    if isinstance(task, TaskWrapper):
+    if callable(getattr(task, "s", None)):
         made: Task = task.s(*args, **kwargs)
         return made
     raise TypeError(f"a pipeline takes tasks and @huey.task() functions, not {task!r}")
 
 
-#: Keywords of ``s()`` and of a call that set a task's option unless the function has them itself.
-_PER_CALL = ("priority", "retries", "retry_delay", "eta")
+def arguments_of(task: Task) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+    """Return the function that a task calls, and what with."""
+    return getattr(type(task), "function", task.execute), task.args, task.kwargs
 
 
-class TaskWrapper(Generic[P, R]):
-    """A decorated function: calling it enqueues a task and returns its ``Result``.
-
-    ``settings`` become attributes of the task class; ``default_*`` among them are defaults of
-    its tasks. (API reference, "TaskWrapper".)
-    """
-
-    def __init__(
-        self,
-        huey: TaskHost,
-        func: Callable[P, R],
-        retries: int | None = None,
-        retry_delay: float | None = None,
-        context: bool = False,
-        name: str | None = None,
-        task_base: type[Task] | None = None,
-        **settings: Any,
-    ) -> None:
-        # A function may be made a task twice, say once more with a crontab.
-        self.func: Callable[P, R] = func.func if isinstance(func, TaskWrapper) else func
-        update_wrapper(self, self.func)
-        self.huey = huey
-        self.context = context
-        self.name = name
-        if retries is not None:
-            settings["default_retries"] = retries
-        if retry_delay is not None:
-            settings["default_retry_delay"] = retry_delay
-        self.settings = settings
-        self._own_keywords = _parameters(self.func)
-        self.task_class = self.create_task(task_base or Task)
-        huey.registry.register(self.task_class)
-
-    def create_task(self, base: type[Task]) -> type[Task]:
-        """Return the task class of this function."""
-        func, context = self.func, self.context
-
-        def execute(task: Task) -> Any:
-            if context:
-                return func(*task.args, **{**task.kwargs, "task": task})
-            return func(*task.args, **task.kwargs)
-
-        name = self.name or func.__name__
-        attributes = {
-            **self.settings,
-            "execute": execute,
-            "name": name,
-            "__module__": func.__module__,
-            "__doc__": func.__doc__,
-        }
-        return type(name, (base,), attributes)
-
-    @property
-    def retries(self) -> int:
-        """How often a call is tried again when it raises."""
-        return self.task_class.default_retries
-
-    @property
-    def retry_delay(self) -> float:
-        """Seconds between tries."""
-        return self.task_class.default_retry_delay
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result[R]:
-        """Enqueue a call. None instead of a Result when the Huey keeps no results."""
-        result: Result[R] = self.huey.enqueue(self.s(*args, **kwargs))
-        return result
-
-    def call_local(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function itself, here and now."""
-        return self.func(*args, **kwargs)
-
-    def s(self, *args: Any, **kwargs: Any) -> Task:
-        """Return a task for this call without enqueueing it.
-
-        ``priority``, ``retries``, ``retry_delay`` and ``eta`` set the task's options, unless
-        the function has a parameter of that name.
-        """
-        options = {
-            key: kwargs.pop(key)
-            for key in _PER_CALL
-            if key in kwargs and key not in self._own_keywords
-        }
-        if options.get("eta") is not None:
-            options["eta"] = clock.as_eta(options["eta"], None, self.huey.utc)
-        return self.task_class(args, kwargs, **options)
-
-    def schedule(
-        self,
-        args: Sequence[Any] | None = None,
-        kwargs: Mapping[str, Any] | None = None,
-        eta: datetime | None = None,
-        delay: float | None = None,
-        priority: float | None = None,
-        retries: int | None = None,
-        retry_delay: float | None = None,
-        id: str | None = None,  # noqa: A002 - huey's name
-    ) -> Result[R]:
-        """Enqueue a call for the moment ``eta``, or ``delay`` seconds from now.
-
-        A naive ``eta`` is local time. Raises ``ValueError`` for both or neither of the two.
-        """
-        if (eta is None) == (delay is None):
-            raise ValueError("schedule() takes one of eta= (a datetime) and delay= (seconds)")
-        if eta is not None and not isinstance(eta, datetime):
-            raise TypeError(f"eta is a datetime, not {eta!r}")
-        if args is not None and (isinstance(args, (str, bytes)) or not isinstance(args, Iterable)):
-            raise TypeError(f"args is a tuple of arguments, not {args!r}: write ({args!r},)")
-        task = self.task_class(
-            args,
-            kwargs,
-            id,
-            clock.as_eta(eta, delay, self.huey.utc),
-            retries,
-            retry_delay,
-            priority,
-        )
-        result: Result[R] = self.huey.enqueue(task)
-        return result
-
-    def map(self, it: Iterable[Any]) -> ResultGroup:
-        """Enqueue a call for each tuple of arguments; an item that is no tuple is the only one."""
-        tasks = (self.s(*(item if isinstance(item, (tuple, list)) else (item,))) for item in it)
-        return self.huey.enqueue_all(tasks)
-
-    def revoke(self, revoke_until: datetime | None = None, revoke_once: bool = False) -> None:
-        """Keep all calls from running: for good, until a moment, or the next one only."""
-        self.huey.revoke_all(self.task_class, revoke_until, revoke_once)
-
-    def restore(self) -> bool:
-        """Take ``revoke`` back; say whether there was anything to take back."""
-        return self.huey.restore_all(self.task_class)
-
-    def is_revoked(self, timestamp: datetime | None = None, peek: bool = True) -> bool:
-        """Say whether calls are kept from running, now or at ``timestamp``."""
-        return self.huey.is_revoked(self.task_class, timestamp, peek)
-
-    def unregister(self) -> bool:
-        """Make the Huey forget this task; say whether it knew it."""
-        return self.huey.registry.unregister(self.task_class)
-
-
-def _parameters(func: Callable[..., Any]) -> frozenset[str]:
-    # A decorator between takes any keywords; those that count are the innermost function's.
-    code = getattr(unwrap(func), "__code__", None)
-    if code is None:
-        return frozenset()
-    return frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
-
-
-def check_options(func: Callable[..., Any], retries: Any, retry_delay: Any, priority: Any) -> None:
-    """Refuse, at the declaration, what could only fail in the consumer."""
-    where = f"@task on {getattr(func, '__qualname__', func)!s}"
-    if not isinstance(retries, int) or retries < 0:
-        raise ConfigurationError(f"{where}: retries is a whole number from 0, not {retries!r}")
-    if not isinstance(retry_delay, (int, float)) or retry_delay < 0:
-        raise ConfigurationError(f"{where}: retry_delay is seconds from 0, not {retry_delay!r}")
-    if priority is not None and not isinstance(priority, (int, float)):
-        raise ConfigurationError(f"{where}: priority is a number, not {priority!r}")
-
-
-def periodic_base(validate_datetime: Validator) -> type[PeriodicTask]:
+def periodic_base(
+    validate_datetime: Validator, base: type[Task] | None = None
+) -> type[PeriodicTask]:
     """Return the base class of the periodic task that runs when ``validate_datetime`` says so."""
-
-    def validate(self: PeriodicTask, timestamp: datetime) -> bool:
-        return bool(validate_datetime(timestamp))
-
-    return type("PeriodicTask", (PeriodicTask,), {"validate_datetime": validate})
+    bases = (PeriodicTask,) if base is None else (PeriodicTask, base)
+    return type("PeriodicTask", bases, {"validator": staticmethod(validate_datetime)})

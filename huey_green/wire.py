@@ -11,14 +11,21 @@ from numbers import Integral, Real
 from typing import Any
 
 from huey_green.exceptions import SerializationError, UnreadableMessage
-from huey_green.message import Message
+from huey_green.message import Joined, Message, Options, Place
+from huey_green.offender import find_offender
 from huey_green.serializer import Serializer
 
 #: The first element of every message; it changes when the rest does.
 VERSION = "hg1"
 
+#: How many elements a message has; one more when it has options.
+_LENGTH = 11
+
 #: The key that marks a stored value as a task's error.
 _ERROR = "huey_green.error"
+
+#: The key that marks the value of a chord's member that was not run.
+_SKIPPED = "huey_green.skipped"
 
 # Real: an option may have been computed with numpy. It comes last because it is slow.
 _WHOLE: tuple[type[Any], ...] = (int, Integral)
@@ -27,13 +34,23 @@ _NUMBER_OR_NONE: tuple[type[Any], ...] = (float, int, type(None), Real)
 
 
 def encode_message(serializer: Serializer, message: Message) -> bytes:
-    """Return ``message`` as bytes; raises ``SerializationError`` naming the task."""
+    """Return ``message`` as bytes; raises ``SerializationError`` naming task and argument."""
     try:
         return serializer.serialize(_plain(message))
     except Exception as error:
+        given = {"args": message.args, "kwargs": message.kwargs}
         raise SerializationError(
-            f"the arguments of task {message.name} cannot be serialized: {error!r}"
+            f"the arguments of task {message.name} cannot be serialized: "
+            f"{_blamed(serializer, given) or repr(error)}"
         ) from error
+
+
+def _blamed(serializer: Serializer, given: dict[str, Any]) -> str | None:
+    for name, value in given.items():
+        found = find_offender(value, serializer.serialize)
+        if found is not None:
+            return name + found
+    return None
 
 
 def decode_message(serializer: Serializer, body: bytes) -> Message:
@@ -48,21 +65,37 @@ def decode_message(serializer: Serializer, body: bytes) -> Message:
 
 
 def _plain(message: Message) -> tuple[Any, ...]:
-    return (
+    *values, on_complete, on_error, options = message
+    plain = (
         VERSION,
-        *message[:-2],
-        None if message.on_complete is None else _plain(message.on_complete),
-        None if message.on_error is None else _plain(message.on_error),
+        *values,
+        None if on_complete is None else _plain(on_complete),
+        None if on_error is None else _plain(on_error),
     )
+    return plain if options is None else (*plain, _plain_options(options))
+
+
+def _plain_options(options: Options) -> dict[str, Any]:
+    plain = {name: value for name, value in options._asdict().items() if value}
+    if options.chord is not None:
+        *place, callback = options.chord
+        plain["chord"] = (*place, _plain(callback))
+    if options.joins is not None:
+        plain["joins"] = tuple(options.joins)
+    return plain
 
 
 def _message(plain: Any) -> Message:
-    if not isinstance(plain, (tuple, list)) or len(plain) != 11 or plain[0] != VERSION:
+    if (
+        not isinstance(plain, (tuple, list))
+        or len(plain) not in (_LENGTH, _LENGTH + 1)
+        or plain[0] != VERSION
+    ):
         raise UnreadableMessage(
             f"is not a message of huey_green (format {VERSION}) but a {type(plain).__name__}"
         )
-    _, id_, name, args, kwargs, *options, on_complete, on_error = plain
-    eta, retries, retry_delay, priority = options
+    _, id_, name, args, kwargs, eta, retries, retry_delay, priority, *rest = plain
+    on_complete, on_error, *options = rest
     if not (
         isinstance(id_, str)
         and isinstance(name, str)
@@ -85,7 +118,18 @@ def _message(plain: Any) -> Message:
         priority,
         None if on_complete is None else _message(on_complete),
         None if on_error is None else _message(on_error),
+        _options(options[0]) if options else None,
     )
+
+
+def _options(plain: dict[str, Any]) -> Options:
+    options = Options(**{name: plain[name] for name in Options._fields if name in plain})
+    if options.chord is not None:
+        chord, index, size, callback = options.chord
+        options = options._replace(chord=Place(chord, index, size, _message(callback)))
+    if options.joins is not None:
+        options = options._replace(joins=Joined(*options.joins))
+    return options
 
 
 class Error:
@@ -99,21 +143,54 @@ class Error:
     def __repr__(self) -> str:
         return f"<Error: {self.metadata.get('error')}>"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Error) and self.metadata == other.metadata
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Skipped:
+    """What a chord's callback gets in place of the value of a member that was not run."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "SKIPPED"
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __reduce__(self) -> str:
+        return "SKIPPED"
+
+
+#: The only one there is: compare with ``is``.
+SKIPPED = Skipped()
+
 
 def encode_value(serializer: Serializer, value: Any) -> bytes:
     """Return a result or another stored value as bytes; raises ``SerializationError``."""
-    plain = {_ERROR: value.metadata} if isinstance(value, Error) else value
+    plain = value
+    if isinstance(value, Error):
+        plain = {_ERROR: value.metadata}
+    elif value is SKIPPED:
+        plain = {_SKIPPED: True}
     try:
         return serializer.serialize(plain)
     except Exception as error:
+        path = find_offender(value, serializer.serialize)
         raise SerializationError(
-            f"a value of type {type(value).__name__} cannot be serialized: {error!r}"
+            f"a value of type {type(value).__name__} cannot be serialized: "
+            f"{'value' + path if path else repr(error)}"
         ) from error
 
 
 def decode_value(serializer: Serializer, data: bytes) -> Any:
     """Return the value in ``data``, a task's error as ``Error``."""
     value = serializer.deserialize(data)
-    if isinstance(value, dict) and len(value) == 1 and _ERROR in value:
-        return Error(value[_ERROR])
+    if isinstance(value, dict) and len(value) == 1:
+        if _ERROR in value:
+            return Error(value[_ERROR])
+        if _SKIPPED in value:
+            return SKIPPED
     return value

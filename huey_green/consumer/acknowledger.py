@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from gevent.event import Event
 
@@ -54,8 +55,16 @@ class Acknowledger(Service):
     name = "acknowledger"
     interval = 0.0
 
-    def __init__(self, storage: BaseStorage, consumer: str, outage: Outage) -> None:
+    def __init__(
+        self,
+        storage: BaseStorage,
+        consumer: str,
+        outage: Outage,
+        expect: Callable[[float], None],
+    ) -> None:
+        """``expect`` is told the moments, epoch seconds, for which messages were scheduled."""
         super().__init__(outage)
+        self._expect = expect
         self._storage = storage
         self._consumer = consumer
         self._open = Batch()
@@ -96,6 +105,9 @@ class Acknowledger(Service):
         if refused:
             self._note_refused(batch, refused)
         self._in_doubt = False
+        for _, effects in batch.settlements:
+            for planned in effects.schedule:
+                self._expect(planned.at)
         if batch.settled is not None:
             batch.settled.set()
         probe.reached("settled", len(batch.settlements))

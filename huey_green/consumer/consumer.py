@@ -10,6 +10,7 @@ from gevent import monkey
 
 from huey_green import clock, probe
 from huey_green.consumer.acknowledger import Acknowledger
+from huey_green.consumer.canceler import Canceler
 from huey_green.consumer.fetcher import Fetcher
 from huey_green.consumer.health import HealthCheck
 from huey_green.consumer.heartbeat import Heartbeat
@@ -148,21 +149,23 @@ class Consumer:
             self._native_executor = NativeExecutor(executor, settings.workers)
             executor = cast(Executor, self._native_executor)
         outage = self._outage = Outage(huey.storage.describe())
-        self._acknowledger = Acknowledger(storage, self.name, outage)
+        self._scheduler = Scheduler(
+            huey, storage, outage, settings.scheduler_interval, settings.periodic
+        )
+        self._acknowledger = Acknowledger(storage, self.name, outage, self._scheduler.expect)
         self._worker = Worker(huey, executor, self._acknowledger, storage, self.name)
         self._slots = Slots(settings.workers, self._worker.run)
         self._fetcher = Fetcher(
             storage, self.name, self._slots, settings, outage, huey.needs_leases
         )
         self._reaper = Reaper(storage, outage)
-        self._scheduler = Scheduler(
-            huey, storage, outage, settings.scheduler_interval, settings.periodic
-        )
+        self._canceler = Canceler(storage, self._worker, outage)
         self._heartbeat = Heartbeat(huey.storage, self.name, settings.lease)
         self._services: list[Service] = [
             self._acknowledger,
             self._reaper,
             self._scheduler,
+            self._canceler,
             self._fetcher,
         ]
         if settings.check_worker_health:

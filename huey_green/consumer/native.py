@@ -107,6 +107,7 @@ class NativeExecutor:
 
     def __init__(self, executor: Executor, threads: int) -> None:
         self._executor = executor
+        self.endings = executor.endings
         self._pool = ThreadPool(threads)
 
     def open(self, delivery: Delivery) -> Task | Outcome:

@@ -4,34 +4,41 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import gevent
 from gevent.hub import get_hub
 from greenlet import greenlet
 
 from huey_green import clock, probe
-from huey_green import signals as s
 from huey_green.consumer.acknowledger import Acknowledger
 from huey_green.consumer.probation import Probation, Stopped
-from huey_green.exceptions import StorageUnavailable, TaskInterrupted
-from huey_green.execution.executor import Executor, failed_on
+from huey_green.exceptions import StorageUnavailable, TaskCanceled, TaskInterrupted
+from huey_green.execution.endings import failed_on, limit_key
+from huey_green.execution.executor import Executor
 from huey_green.execution.outcome import Outcome
 from huey_green.message import NOTHING, Delivery, Effects
+from huey_green.registry import Registry
 from huey_green.signals import Signals
 from huey_green.storage.base import BaseStorage
 from huey_green.task import Task
 
 log = logging.getLogger("huey_green.consumer")
 
+T = TypeVar("T")
+
 
 class Host(Protocol):
     """What a worker reads of its Huey."""
 
     signals: Signals
+    registry: Registry
     at_most_once: bool
     max_deliveries: int
+
+    def restore(self, task: Task) -> bool:
+        """Take away a mark that keeps a task from running."""
 
 
 class Running(NamedTuple):
@@ -56,10 +63,13 @@ class Worker:
         self._executor = executor
         self._acknowledger = acknowledger
         self._storage = storage
+        self._host = host
         self._signals = host.signals
         self._consumer = consumer
         self._at_most_once = host.at_most_once
         self.running: dict[greenlet, Running] = {}
+        #: Tasks that are to be stopped, and when we learned of it (monotonic).
+        self._canceled: dict[str, float] = {}
         self._probation = Probation(host.max_deliveries)
         #: The consumer stops: what cannot be opened now goes back.
         self.closing = False
@@ -87,7 +97,7 @@ class Worker:
         try:
             with self._probation.place(delivery.attempt):
                 # Before it is opened: to read it may be what kills.
-                if self._patiently(self._storage.begin, self._consumer, [delivery]):
+                if self._patiently(self._note_begun, delivery):
                     self._run(delivery)
                     # What has ended and is not settled would be blamed with the next one.
                     self._acknowledger.wait_pending()
@@ -96,22 +106,27 @@ class Worker:
             log.debug("a delivery got no place before the stop")
         self._give_back(delivery, Outcome(interrupted=True))
 
-    def _patiently(self, fn: Callable[..., Any], *args: Any) -> bool:
-        """Call ``fn`` until the storage takes it; say whether it did before the consumer stops."""
+    def _note_begun(self, delivery: Delivery) -> bool:
+        self._storage.begin(self._consumer, [delivery])
+        return True
+
+    def _patiently(self, fn: Callable[..., T], *args: Any) -> T | None:
+        """Call ``fn`` until the storage takes it, and return its answer; None when the consumer
+        stops before that."""
         while True:
             try:
-                fn(*args)
+                return fn(*args)
             except StorageUnavailable:
                 if self.closing:
-                    return False
+                    return None
                 gevent.sleep(1.0)
-            else:
-                return True
 
     def _run(self, delivery: Delivery) -> None:
         opened = self._open(delivery)
         if isinstance(opened, Outcome):
             self._end(delivery, opened)
+            return
+        if not self._begin(delivery, opened):
             return
         if self._is_at_most_once(opened) and delivery.receipt is not None:
             # Out of the storage before it runs: whatever happens then, it does not run again.
@@ -121,6 +136,32 @@ class Worker:
                 return
             delivery = delivery._replace(receipt=None)
         self._end(delivery, self._execute(delivery, opened))
+        if opened.id in self._canceled:
+            self._forget_mark(opened)
+
+    def _begin(self, delivery: Delivery, task: Task) -> bool:
+        """Get a task what it needs of the storage before it runs; say whether it may run now."""
+        if task.max_concurrency is not None and delivery.receipt is not None:
+            key = limit_key(task, self._host.registry)
+            admitted = self._patiently(
+                self._storage.admit, self._consumer, delivery, key, task.max_concurrency
+            )
+            if admitted is None:
+                self._give_back(delivery, Outcome(interrupted=True))
+            if not admitted:
+                return False  # It is parked, and comes back when there is room.
+        claim = task.held_claim()
+        if claim is not None and task.unique_until == "start":
+            # Another one may be enqueued from here on, even if this cannot be told.
+            self._patiently(self._storage.drop_claims, [claim])
+        return True
+
+    def _forget_mark(self, task: Task) -> None:
+        """Take away the mark that would have stopped a canceled task in the queue."""
+        try:
+            self._host.restore(task)
+        except StorageUnavailable as error:
+            log.debug("the mark of the canceled %s stays until it ends by itself: %s", task, error)
 
     def _open(self, delivery: Delivery) -> Task | Outcome:
         """Open a delivery; the store may be asked for revocations, and may be away."""
@@ -136,12 +177,12 @@ class Worker:
         return self._at_most_once if task.at_most_once is None else task.at_most_once
 
     def _execute(self, delivery: Delivery, task: Task) -> Outcome:
+        if task.id in self._canceled:
+            return self._executor.endings.canceled(task, TaskCanceled("canceled before it ran"))
         current = gevent.getcurrent()
         self.running[current] = Running(delivery, task, clock.monotonic())
         try:
             return self._executor.execute(task)
-        except TaskInterrupted:  # In a hook or a receiver of a signal, around the task itself.
-            return Outcome(NOTHING, ((s.SIGNAL_INTERRUPTED, task),), interrupted=True)
         finally:
             del self.running[current]
 
@@ -159,8 +200,8 @@ class Worker:
                 self._signals.send(name, task, *rest)
 
     def _give_back(self, delivery: Delivery, outcome: Outcome) -> None:
-        if delivery.receipt is not None and not self._patiently(
-            self._storage.release, self._consumer, [delivery]
+        if delivery.receipt is not None and (
+            self._patiently(self._storage.release, self._consumer, [delivery]) is None
         ):
             log.warning("the storage is away; an interrupted task runs again after its lease")
         for event in outcome.events:
@@ -170,7 +211,7 @@ class Worker:
     def interrupt(self) -> int:
         """Raise ``TaskInterrupted`` in all tasks that run now; return how many."""
         for runner, running in self.running.items():
-            get_hub().loop.run_callback(self._raise_in, runner, running)
+            self._throw(runner, running, TaskInterrupted("the consumer stops"))
         return len(self.running)
 
     def interrupt_here(self) -> None:
@@ -178,8 +219,23 @@ class Worker:
         if gevent.getcurrent() in self.running:
             raise TaskInterrupted("the consumer stops")
 
-    def _raise_in(self, runner: greenlet, running: Running) -> None:
+    def cancel(self, ids: Iterable[str], keep: float) -> int:
+        """Raise ``TaskCanceled`` in those of these tasks that run here, or begin to within
+        ``keep`` seconds; return how many were running."""
+        now = clock.monotonic()
+        new = set(ids) - self._canceled.keys()
+        self._canceled = {one: at for one, at in self._canceled.items() if at > now - keep}
+        self._canceled.update(dict.fromkeys(new, now))
+        found = [item for item in self.running.items() if item[1].task.id in new]
+        for runner, running in found:
+            self._throw(runner, running, TaskCanceled("canceled while it ran"))
+        return len(found)
+
+    def _throw(self, runner: greenlet, running: Running, error: TaskInterrupted) -> None:
+        get_hub().loop.run_callback(self._raise_in, runner, running, error)
+
+    def _raise_in(self, runner: greenlet, running: Running, error: TaskInterrupted) -> None:
         # In the hub, where nothing can come between the look and the throw: a greenlet whose
         # task has just ended is in a storage call by now, and is left alone.
         if self.running.get(runner) is running:
-            runner.throw(TaskInterrupted("the consumer stops"))
+            runner.throw(error)

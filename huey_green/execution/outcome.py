@@ -3,9 +3,15 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from huey_green.exceptions import CancelExecution, RetryTask
+from huey_green.exceptions import (
+    CancelExecution,
+    RateLimitExceeded,
+    RetryTask,
+    TaskLockedException,
+)
 from huey_green.message import NOTHING, Effects
 
 if TYPE_CHECKING:
@@ -19,34 +25,60 @@ class Outcome(NamedTuple):
     """What the end of a run leaves in the storage, and which signals tell of it.
 
     ``interrupted`` means that the run was stopped by us: the message goes back to the queue.
+    ``value`` is what the task returned.
     """
 
     effects: Effects = NOTHING
     events: tuple[Event, ...] = ()
     interrupted: bool = False
+    value: Any = None
 
 
 class Retry(NamedTuple):
-    """Run again ``delay`` seconds from now, with so many ``retries`` left after that."""
+    """Run again ``delay`` seconds from now, with so many ``retries`` left after that.
+
+    ``retry_delay`` is what the delay after that begins with, in seconds.
+    """
 
     delay: float
     retries: int
+    retry_delay: float
 
 
 def after_failure(error: BaseException, task: Task, now: float) -> Retry | None:
     """Decide what follows an error that a task raised: a retry, or nothing.
 
-    ``RetryTask`` always retries and leaves the count alone; ``CancelExecution`` retries if it
-    says so, or if it says nothing and there are retries; all else while there are retries.
-    ``now`` is in epoch seconds.
+    ``RetryTask`` and a rate limit that says so retry and leave the count alone;
+    ``CancelExecution`` retries if it says so, or if it says nothing and there are retries; all
+    else while there are retries, if ``retry_on`` has it. ``now`` is in epoch seconds.
     """
     if isinstance(error, RetryTask):
         if error.eta is not None:
-            return Retry(max(0.0, error.eta.timestamp() - now), task.retries)
+            delay = max(0.0, error.eta.timestamp() - now)
+        else:
+            delay = max(0.0, task.retry_delay if error.delay is None else error.delay)
+        return Retry(delay, task.retries, task.retry_delay)
+    if isinstance(error, RateLimitExceeded) and error.retry:
         delay = task.retry_delay if error.delay is None else error.delay
-        return Retry(max(0.0, delay), task.retries)
+        return Retry(delay, task.retries, task.retry_delay)
     if isinstance(error, CancelExecution) and error.retry is not None:
-        return Retry(task.retry_delay, max(0, task.retries - 1)) if error.retry else None
-    if task.retries > 0:
-        return Retry(task.retry_delay, task.retries - 1)
-    return None
+        return _next(task) if error.retry else None
+    return _next(task) if task.retries > 0 and _may_be_retried(error, task) else None
+
+
+def _may_be_retried(error: BaseException, task: Task) -> bool:
+    if isinstance(error, (CancelExecution, TaskLockedException, RateLimitExceeded)):
+        return True  # It was not run, or did not fail.
+    return isinstance(error, task.retry_on) and not isinstance(error, task.no_retry_on)
+
+
+def _next(task: Task) -> Retry:
+    """Return a retry after ``retry_delay``, and what that has grown to for the one after."""
+    following = task.retry_delay * task.retry_backoff if task.retry_backoff else task.retry_delay
+    delay = task.retry_delay
+    if task.retry_max_delay is not None:
+        delay = min(delay, task.retry_max_delay)
+        following = min(following, task.retry_max_delay)
+    if task.retry_jitter:
+        delay *= random.uniform(max(0.0, 1 - task.retry_jitter), 1 + task.retry_jitter)
+    return Retry(delay, max(0, task.retries - 1), following)

@@ -22,13 +22,14 @@ PACKAGE = "huey_green"
 #: From the bottom to the top. A name stands for itself and for all that is inside of it.
 LAYERS = (
     "exceptions signals clock backoff cronfields occurrences cron message settings probe native "
-    "offender",
+    "offender progress fingerprint",
     "plain_json signed serializer wire",
     "storage",
-    "ports task registry result revocation locks semaphore",
+    "ports task task_options wrapper registry result workflow revocation locks semaphore "
+    "ratelimit",
     "execution",
     "consumer",
-    "declaring keeping huey flavours __init__",
+    "keeping stopping enqueueing driving guarding declaring huey flavours __init__",
     "__main__ cli loading demo testing api utils constants contrib",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
@@ -42,7 +43,9 @@ ALLOWED = {
     ("ports", "registry"): "typing only: ports say what tasks and results reach their Huey by",
     ("ports", "result"): "typing only: the same",
     ("ports", "task"): "typing only: the same",
-    ("task", "result"): "typing only: calling a task returns a Result, which the Huey makes",
+    ("task", "ports"): "typing only: a task knows the Huey that declared it by its port",
+    ("result", "task"): "typing only: a result is the handle on a task",
+    ("wrapper", "result"): "typing only: calling a task returns a Result, which the Huey makes",
 }
 
 #: gevent below the consumer, and why: nothing yet.
@@ -54,7 +57,7 @@ MAX_FILE, MAX_FUNCTION = 500, 60
 LONG_FILES = {
     "testing.leases": "one test per promise of the lease protocol, in the order of its life",
 }
-LONG_FUNCTIONS: dict[str, str] = {}
+LONG_FUNCTIONS = {"declaring.task": "a keyword for each option, and a line for what it means"}
 
 
 class Import(NamedTuple):

@@ -51,7 +51,7 @@ def test_what_ends_during_a_round_trip_shares_the_next_one():
         go.wait()
         return []
 
-    acknowledger = Acknowledger(Storage(settle=settle), "me", outage())
+    acknowledger = Acknowledger(Storage(settle=settle), "me", outage(), lambda at: None)
     acknowledger.start()
     acknowledger.add(Delivery(b"first", "r0"), NOTHING)
     assert began.wait(5)
@@ -82,7 +82,7 @@ def test_an_outage_is_two_lines_and_what_was_not_settled_is_settled_in_order():
         return []
 
     with Records() as said:
-        acknowledger = Acknowledger(Storage(settle=settle), "me", outage())
+        acknowledger = Acknowledger(Storage(settle=settle), "me", outage(), lambda at: None)
         acknowledger.start()
         receipts = [f"r{number}" for number in range(3)]
         for receipt in receipts:
@@ -107,7 +107,7 @@ def test_a_refused_settlement_is_reported_and_told_to_who_waits():
         return [one for one in settlements if one.delivery is late]
 
     with Records() as said:
-        acknowledger = Acknowledger(Storage(settle=settle), "me", outage())
+        acknowledger = Acknowledger(Storage(settle=settle), "me", outage(), lambda at: None)
         acknowledger.start()
         batch = acknowledger.add(late, NOTHING)
         acknowledger.add(fine, NOTHING)

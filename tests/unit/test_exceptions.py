@@ -59,7 +59,7 @@ def test_all_errors_are_huey_exceptions_but_the_one_that_a_task_must_not_swallow
     errors = [one for one in own if issubclass(one, BaseException)]
     assert len(errors) > 8
     for error in errors:
-        assert issubclass(error, HueyException) != (error is TaskInterrupted)
+        assert issubclass(error, HueyException) != issubclass(error, TaskInterrupted)
     assert not issubclass(TaskInterrupted, Exception)
 
 

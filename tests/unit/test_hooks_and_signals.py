@@ -168,6 +168,7 @@ def test_every_signal_has_hueys_name_at_hueys_place():
         *("SIGNAL_CANCELED", "SIGNAL_COMPLETE", "SIGNAL_ENQUEUED", "SIGNAL_ERROR"),
         *("SIGNAL_EXECUTING", "SIGNAL_INTERRUPTED", "SIGNAL_LOCKED"),
         *("SIGNAL_RETRYING", "SIGNAL_REVOKED", "SIGNAL_SCHEDULED"),
+        *("SIGNAL_EXPIRED", "SIGNAL_TIMEOUT", "SIGNAL_RATE_LIMITED"),
     }
     for name in names:
-        assert getattr(signals, name) == name.removeprefix("SIGNAL_").lower()
+        assert getattr(signals, name) == name.removeprefix("SIGNAL_").lower().replace("_", "-")

@@ -140,7 +140,7 @@ def test_the_wrapper_looks_like_its_function(huey, add):
 
 
 def test_the_decorator_sets_the_defaults_and_s_overrides_them(huey):
-    @huey.task(retries=2, retry_delay=3, priority=4, name="named", setting="kept")
+    @huey.task(retries=2, retry_delay=3, priority=4, name="named", task_base=Task, setting="kept")
     def function():
         pass
 

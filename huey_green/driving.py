@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""The part of Huey by which a program, or its tests, runs tasks by hand and without a consumer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from huey_green import clock
+from huey_green import signals as s
+from huey_green.enqueueing import Enqueueing
+from huey_green.execution.outcome import Outcome
+from huey_green.message import Delivery
+from huey_green.task import PeriodicTask, Task
+
+
+class Driving(Enqueueing):
+    """Mixed into Huey, which makes the attributes. No lease is taken here: a task that was
+    dequeued and not executed is gone."""
+
+    def dequeue(self) -> Task | None:
+        """Remove and return the next task, None when there is none.
+
+        Raises ``UnreadableMessage`` for bytes that are no task of this application.
+        """
+        data = self.storage.dequeue()
+        return None if data is None else self.deserialize_task(data)
+
+    def execute(self, task: Task, timestamp: datetime | None = None) -> Any:
+        """Do with a task what a consumer does, here and now; return its value.
+
+        Its result, its retry and what follows it are stored. A task whose time has not come
+        goes to the schedule; one that is revoked or has expired is not run. Returns None
+        then, and when it failed. ``timestamp`` is a naive datetime, in UTC or local time as
+        this Huey has it, in place of the present.
+        """
+        now = self._moment(timestamp)
+        delivery = Delivery(b"")
+        if not self.ready_to_run(task, timestamp):
+            self.add_schedule(task)
+            return None
+        admitted = self.executor.admit(task, now, self.reason_revoked)
+        outcome = admitted if isinstance(admitted, Outcome) else self._run(admitted)
+        self._apply(delivery, outcome)
+        return outcome.value
+
+    def _run(self, task: Task) -> Outcome:
+        claim = task.held_claim()
+        if claim is not None and task.unique_until == "start":
+            self.storage.drop_claims([claim])
+        return self.executor.execute(task)
+
+    def add_schedule(self, task: Task) -> None:
+        """Put a task on the schedule until its ``eta``, or with none at once due."""
+        at = clock.wall() if task.eta is None else clock.to_epoch(task.eta, self.utc)
+        self.storage.add_to_schedule(self.serialize_task(task), at)
+        self.signals.send(s.SIGNAL_SCHEDULED, task)
+
+    def read_schedule(self, timestamp: datetime | None = None) -> list[Task]:
+        """Remove and return the scheduled tasks that are due now, or at ``timestamp``."""
+        due = self.storage.read_schedule(self._moment(timestamp))
+        return [self.deserialize_task(data) for data in due]
+
+    def read_periodic(self, timestamp: datetime | None = None) -> list[PeriodicTask]:
+        """Return the periodic tasks that are to run in the minute of ``timestamp``, or now."""
+        moment = clock.from_epoch(self._moment(timestamp), self.utc)
+        return [task for task in self.registry.periodic_tasks if task.validate_datetime(moment)]
+
+    def ready_to_run(self, task: Task, timestamp: datetime | None = None) -> bool:
+        """Say whether a task's ``eta`` has come, now or at ``timestamp``."""
+        return task.eta is None or clock.to_epoch(task.eta, self.utc) <= self._moment(timestamp)
+
+    def _moment(self, timestamp: datetime | None) -> float:
+        return clock.wall() if timestamp is None else clock.to_epoch(timestamp, self.utc)

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: MIT
+"""The part of Huey by which tasks get into the queue, or are run on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeGuard, cast
+
+from huey_green import clock
+from huey_green import signals as s
+from huey_green.exceptions import InvalidArgument
+from huey_green.fingerprint import fingerprint
+from huey_green.message import Delivery, Outgoing
+from huey_green.ports import ResultSource
+from huey_green.result import ChordResult, Result, ResultGroup
+from huey_green.stopping import Stopping
+from huey_green.task import Expires, Task, arguments_of
+from huey_green.task_options import check_call_options
+from huey_green.workflow import chord, group, prepare, tail, without_members
+
+#: Most messages that are handed to the storage in one call.
+BULK = 500
+
+
+class Enqueueing(Stopping):
+    """Mixed into Huey, which makes the attributes."""
+
+    results: bool
+
+    def enqueue(self, task: Any) -> Any:
+        """Add a task, a pipeline, a group or a chord to the queue; in immediate mode run it.
+
+        Returns the ``Result`` of a task, a ``ResultGroup`` for a pipeline or a group, a
+        ``ChordResult`` for a chord; None when no results are kept. A ``unique`` task of which
+        there is one already is not enqueued: the ``Result`` is that one's.
+        Raises ``SerializationError``, or ``StorageUnavailable`` when it may or may not have
+        been accepted.
+        """
+        if isinstance(task, chord):
+            return self._enqueue_chord(task)
+        if isinstance(task, group):
+            results = self.enqueue_many(task.tasks)
+            return results if self.results else None
+        if not isinstance(task, Task):
+            raise InvalidArgument(
+                f"enqueue takes a task (of .s()), a group or a chord, not {task!r}"
+            )
+        if task.expires is not None:
+            task.resolve_expires(self.utc)
+        if task.debounce is not None and task.on_complete is None:
+            self._postpone(task)
+        elif self._immediate:
+            self._run_immediately(task)
+        elif task.unique and task.on_complete is None:
+            return self._enqueue_unique(task)
+        else:
+            self.storage.enqueue(self.serialize_task(task), task.priority)
+            self.signals.send(s.SIGNAL_ENQUEUED, task)
+        return self._handle(task)
+
+    def enqueue_many(self, tasks: Iterable[Any]) -> ResultGroup:
+        """Add independent tasks, hundreds in one round trip; return their results in order.
+
+        For a pipeline or a chord among them the result is the last one's.
+        """
+        results: list[Result[Any]] = []
+        waiting: list[Task] = []
+        for one in tasks:
+            if not isinstance(one, (Task, chord)):
+                raise InvalidArgument(f"enqueue_many takes tasks (of .s()) and chords, not {one!r}")
+            if not self._goes_with_others(one):
+                handle = self.enqueue(one)
+                results.append(handle if isinstance(handle, Result) else self._handle_on(tail(one)))
+                continue
+            one.resolve_expires(self.utc)
+            results.append(self._handle_on(tail(one)))
+            waiting.append(one)
+            if len(waiting) == BULK:
+                self._enqueue_bulk(waiting)
+                waiting = []
+        self._enqueue_bulk(waiting)
+        return ResultGroup(results)
+
+    #: An older name.
+    enqueue_all = enqueue_many
+
+    def _goes_with_others(self, one: Task | chord) -> TypeGuard[Task]:
+        alone = isinstance(one, chord) or one.unique or one.debounce is not None
+        return not (alone or self._immediate)
+
+    def _handle_on(self, task: Task) -> Result[Any]:
+        return Result(cast(ResultSource, self), task)
+
+    def _enqueue_bulk(self, tasks: Sequence[Task]) -> None:
+        if not tasks:
+            return
+        self.storage.enqueue_many(
+            [Outgoing(self.serialize_task(task), task.priority) for task in tasks]
+        )
+        for task in tasks:
+            self.signals.send(s.SIGNAL_ENQUEUED, task)
+
+    def _handle(self, task: Task) -> Any:
+        if not self.results:
+            return None
+        if task.on_complete is not None:
+            return ResultGroup([self._handle_on(one) for one in task.pipeline()])
+        return self._handle_on(task)
+
+    def reschedule(
+        self,
+        task: Task,
+        eta: datetime | None = None,
+        delay: float | timedelta | None = None,
+        expires: Expires | None = None,
+        priority: float | None = None,
+        preserve_pipeline: bool = True,
+    ) -> Any:
+        """Revoke ``task`` and enqueue a new one of its kind; see ``Result.reschedule``."""
+        check_call_options({"eta": eta, "delay": delay, "expires": expires, "priority": priority})
+        self.revoke(task, revoke_once=True)
+        return self.enqueue(
+            type(task)(
+                task.args,
+                task.kwargs,
+                eta=clock.as_eta(eta, delay, self.utc),
+                retries=task.retries,
+                retry_delay=task.retry_delay,
+                priority=task.priority if priority is None else priority,
+                on_complete=task.on_complete if preserve_pipeline else None,
+                on_error=task.on_error if preserve_pipeline else None,
+                expires=task.expires if expires is None else expires,
+                timeout=task.timeout,
+                retry_backoff=task.retry_backoff,
+            )
+        )
+
+    # Chords.
+
+    def _enqueue_chord(self, whole: chord) -> Any:
+        first = prepare(whole) if whole.tasks else [without_members(whole)]
+        for task in first:
+            task.resolve_expires(self.utc)
+        if self._immediate:
+            for task in first:
+                self._run_immediately(task)
+        else:
+            # Whole, or not at all: a chord that lacks a member would never be complete.
+            for start in range(0, len(first), BULK):
+                self._enqueue_bulk(first[start : start + BULK])
+        if not self.results:
+            return None
+        callback = whole.callback
+        following = callback.pipeline()
+        return ChordResult(
+            ResultGroup([self._handle_on(tail(member)) for member in whole.tasks]),
+            self._handle_on(callback),
+            ResultGroup([self._handle_on(one) for one in following]) if following[1:] else None,
+        )
+
+    # One at a time.
+
+    def _enqueue_unique(self, task: Task) -> Any:
+        task.claim = f"unique:{self._key_of(task)}"
+        claim = task.held_claim()
+        assert claim is not None
+        at = None if task.eta is None else clock.to_epoch(task.eta, self.utc)
+        holder = self.storage.enqueue_claimed(
+            self.serialize_task(task), claim, task.unique_ttl, at, task.priority
+        )
+        if holder is None:
+            self.signals.send(s.SIGNAL_ENQUEUED, task)
+            return self._handle(task)
+        return self._handle(type(task)(task.args, task.kwargs, id=holder))
+
+    def _postpone(self, task: Task) -> None:
+        """Put a task on the schedule in place of an earlier call, whose id it takes over."""
+        assert task.debounce is not None
+        at = clock.wall() + task.debounce
+        task.eta = clock.from_epoch(at, self.utc)
+        task.claim = f"debounce:{self._key_of(task)}"
+        while True:
+            claim = task.held_claim()
+            assert claim is not None
+            waiting = self.storage.postpone(self.serialize_task(task), claim, at)
+            if waiting is None:
+                self.signals.send(s.SIGNAL_SCHEDULED, task)
+                return
+            task.id = waiting
+
+    def _key_of(self, task: Task) -> str:
+        name = self.registry.task_to_string(type(task))
+        unique = task.unique
+        if callable(unique):
+            return f"{name}:{unique(*task.args, **task.kwargs)}"
+        call = fingerprint(*arguments_of(task), self.serializer.serialize)
+        return f"{name}:{call}"
+
+    # Immediate mode.
+
+    def _run_immediately(self, task: Task) -> None:
+        # Through bytes, as in real life: what cannot be serialized shows here already.
+        body = self.serialize_task(task)
+        self.signals.send(s.SIGNAL_ENQUEUED, task)
+        self._run_bodies([body])
+
+    def _run_bodies(self, bodies: list[bytes]) -> None:
+        while bodies:
+            delivery = Delivery(bodies.pop())
+            outcome = self.executor.run(delivery)
+            # What follows is run here, and not left to a consumer.
+            follow_ups = [one.body for one in outcome.effects.enqueue]
+            effects = outcome.effects._replace(enqueue=())
+            members = effects.extra.members
+            if members:
+                noted_only = tuple(member._replace(size=0) for member in members)
+                effects = effects._replace(extra=effects.extra._replace(members=noted_only))
+            self._apply(delivery, outcome._replace(effects=effects))
+            for member in members:
+                if None not in self.storage.chord_values(member.chord, member.size):
+                    follow_ups.append(member.callback.body)
+                    callback = self.deserialize_task(member.callback.body)
+                    self.signals.send(s.SIGNAL_ENQUEUED, callback)
+            bodies.extend(reversed(follow_ups))

@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: MIT
+"""What each way to end leaves behind: results, follow-ups, chord members, claims, dead letters."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import Any, Protocol
+
+from huey_green import clock
+from huey_green import signals as s
+from huey_green.exceptions import (
+    CancelExecution,
+    RateLimitExceeded,
+    RetryTask,
+    SerializationError,
+    TaskCanceled,
+    TaskException,
+    TaskLockedException,
+    TaskTimeout,
+    UnreadableMessage,
+)
+from huey_green.execution.outcome import Event, Outcome, Retry, after_failure
+from huey_green.message import (
+    NO_EXTRA,
+    NOTHING,
+    Claim,
+    DeadLetter,
+    Delivery,
+    Effects,
+    Extra,
+    Member,
+    Message,
+    Outgoing,
+    Place,
+    Planned,
+)
+from huey_green.registry import Registry
+from huey_green.serializer import Serializer
+from huey_green.signals import Signals
+from huey_green.task import Task
+from huey_green.wire import SKIPPED, Error, decode_message, encode_message, encode_value
+
+log = logging.getLogger("huey_green")
+
+_DONE = Outcome()
+_Results = tuple[tuple[str, bytes], ...]
+
+
+class Host(Protocol):
+    """What is read of a Huey, each time anew: users change these."""
+
+    results: bool
+    store_none: bool
+    store_intermediate_errors: bool
+    utc: bool
+    max_deliveries: int
+    serializer: Serializer
+    registry: Registry
+    signals: Signals
+
+
+class Endings:
+    """Turns the end of a run into its outcome. Nothing is applied here."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def succeeded(self, task: Task, value: Any) -> Outcome:
+        """The task returned ``value``."""
+        host = self._host
+        try:
+            results = self._results(task, value)
+            enqueue: tuple[Outgoing, ...] = ()
+            events: tuple[Event, ...] = ((s.SIGNAL_COMPLETE, task),)
+            if task.on_complete is not None:
+                task.on_complete.extend_data(value)
+                enqueue = (self._outgoing(task.on_complete),)
+                events += ((s.SIGNAL_ENQUEUED, task.on_complete),)
+            extra = self._extra(task, value, task.chord is not None)
+        except SerializationError as error:
+            # It has run: running it again would not make its value serializable.
+            log.error("%s: %s", task, error)
+            return self._given_up(task, error, (s.SIGNAL_ERROR, task, error))
+        if results or enqueue or extra is not NO_EXTRA:
+            return Outcome(Effects(results, enqueue, extra=extra), events, value=value)
+        if host.signals.has_receivers(s.SIGNAL_COMPLETE):
+            return Outcome(NOTHING, events, value=value)
+        return _DONE if value is None else Outcome(value=value)
+
+    def failed(self, task: Task, error: BaseException) -> Outcome:
+        """The task raised ``error``."""
+        now = clock.wall()
+        retry = after_failure(error, task, now)
+        results: _Results = ()
+        enqueue: tuple[Outgoing, ...] = ()
+        schedule: tuple[Planned, ...] = ()
+        events: list[Event] = []
+        if isinstance(error, RetryTask):
+            log.info("%s asked to be retried", task)
+        else:
+            events.append(self._report(task, error))
+            if self._stores(error, retry):
+                results = self._error_results(task, error, task.retries)
+            if task.on_error is not None and not isinstance(error, CancelExecution):
+                enqueue += (self._error_message(task, task.on_error, error),)
+                events.append((s.SIGNAL_ENQUEUED, task.on_error))
+        if retry is not None:
+            events.append((s.SIGNAL_RETRYING, task))
+            message = self._message_of(task)
+            message = message._replace(
+                retries=retry.retries, retry_delay=retry.retry_delay, eta=None
+            )
+            if retry.delay > 0:
+                message = message._replace(eta=now + retry.delay)
+                schedule = (Planned(self._encode(message), now + retry.delay),)
+                events.append((s.SIGNAL_SCHEDULED, task))
+            else:
+                enqueue += (Outgoing(self._encode(message), task.priority),)
+                events.append((s.SIGNAL_ENQUEUED, task))
+            extra = self._limits(task)
+        else:
+            stored = Error(error_metadata(task.id, error, task.retries))
+            extra = self._extra(task, stored, _place_in_chord(task) is not None)
+        return Outcome(Effects(results, enqueue, schedule, extra=extra), tuple(events))
+
+    def _stores(self, error: BaseException, retry: Retry | None) -> bool:
+        if isinstance(error, RateLimitExceeded) and error.retry:
+            return False  # It has not failed, it is only late.
+        return retry is None or self._host.store_intermediate_errors
+
+    def skipped(self, task: Task, signal: str) -> Outcome:
+        """The task was not run: revoked, expired, canceled by a hook."""
+        extra = self._extra(task, SKIPPED, _place_in_chord(task) is not None)
+        effects = NOTHING if extra is NO_EXTRA else Effects(extra=extra)
+        return Outcome(effects, ((signal, task),))
+
+    def canceled(self, task: Task, error: TaskCanceled) -> Outcome:
+        """Somebody canceled the task, before or while it ran."""
+        log.info("%s was canceled", task)
+        results = self._error_results(task, error, retries=0)
+        extra = self._extra(task, SKIPPED, _place_in_chord(task) is not None)
+        return Outcome(Effects(results, extra=extra), ((s.SIGNAL_CANCELED, task),))
+
+    def interrupted(self, task: Task) -> Outcome:
+        """The consumer stops; the task goes back to the queue."""
+        return Outcome(NOTHING, ((s.SIGNAL_INTERRUPTED, task),), interrupted=True)
+
+    def scheduled(self, delivery: Delivery, task: Task, eta: float) -> Outcome:
+        """The task came before its time, ``eta`` in epoch seconds."""
+        effects = Effects(schedule=(Planned(delivery.body, eta),))
+        return Outcome(effects, ((s.SIGNAL_SCHEDULED, task),))
+
+    def unreadable(
+        self, delivery: Delivery, message: Message | None, error: UnreadableMessage
+    ) -> Outcome:
+        """The bytes are no message, or one of a task that nobody knows."""
+        log.error("a message goes to the dead letters: it %s", error)
+        results: _Results = ()
+        if message is not None and self._host.results:
+            metadata = error_metadata(message.id, error, 0)
+            results = ((message.id, encode_value(self._host.serializer, Error(metadata))),)
+        dead = _dead_letter(delivery, message.id if message else None, str(error))
+        return Outcome(Effects(results, dead=dead, extra=self._of_message(message, error)))
+
+    def _of_message(self, message: Message | None, error: UnreadableMessage) -> Extra:
+        """Return what a message that has no task leaves to others."""
+        if message is None:
+            return NO_EXTRA
+        last = message
+        while last.on_complete is not None:
+            last = last.on_complete
+        extra = NO_EXTRA
+        if last.options is not None and last.options.chord is not None:
+            chord, index, size, callback = last.options.chord
+            metadata = error_metadata(message.id, error, 0)
+            value = encode_value(self._host.serializer, Error(metadata))
+            follows = Outgoing(self._encode(callback), callback.priority)
+            extra = extra._replace(members=(Member(chord, index, size, value, follows),))
+        if message.options is not None and message.options.claim is not None:
+            extra = extra._replace(drops=(Claim(message.options.claim, message.id),))
+        return extra
+
+    def exhausted(self, delivery: Delivery, task: Task) -> Outcome:
+        """The message has been in too many consumers' deaths."""
+        reason = (
+            f"was delivered {delivery.attempt - 1} times and each time its consumer died "
+            f"(max_deliveries={self._host.max_deliveries})"
+        )
+        log.error("%s goes to the dead letters: it %s", task, reason)
+        stored = Error({"error": reason, "retries": 0, "traceback": "", "task_id": task.id})
+        results: _Results = ()
+        if self._host.results and not task.is_periodic:
+            results = ((task.id, encode_value(self._host.serializer, stored)),)
+        dead = _dead_letter(delivery, task.id, reason)._replace(priority=task.priority)
+        extra = self._extra(task, stored, _place_in_chord(task) is not None)
+        return Outcome(Effects(results, dead=dead, extra=extra), ((s.SIGNAL_DEAD, task),))
+
+    # The parts.
+
+    def _results(self, task: Task, value: Any) -> _Results:
+        host = self._host
+        if not host.results or task.is_periodic or (value is None and not host.store_none):
+            return ()
+        return ((task.id, encode_value(host.serializer, value)),)
+
+    def _error_results(self, task: Task, error: BaseException, retries: int) -> _Results:
+        if not self._host.results or task.is_periodic:
+            return ()
+        metadata = error_metadata(task.id, error, retries)
+        return ((task.id, encode_value(self._host.serializer, Error(metadata))),)
+
+    def _given_up(self, task: Task, error: BaseException, event: Event) -> Outcome:
+        results = self._error_results(task, error, retries=0)
+        stored = Error(error_metadata(task.id, error, 0))
+        extra = self._extra(task, stored, _place_in_chord(task) is not None)
+        return Outcome(Effects(results, extra=extra), (event,))
+
+    def _limits(self, task: Task) -> Extra:
+        """Return what the end of any run of this task means for others."""
+        if task.max_concurrency is None:
+            return NO_EXTRA
+        return Extra(limited=limit_key(task, self._host.registry))
+
+    def _extra(self, task: Task, value: Any, fills_place: bool) -> Extra:
+        """Return what the end of this task, which will not run again, means for others."""
+        claim, joins = task.held_claim(), task.joins
+        if not fills_place and claim is None and joins is None and not task.has_progress:
+            return self._limits(task)
+        return self._limits(task)._replace(
+            members=(self._member(task, value),) if fills_place else (),
+            joined=() if joins is None else (joins.chord,),
+            drops=() if claim is None else (claim,),
+            progress=(task.id,) if task.has_progress else (),
+        )
+
+    def _member(self, task: Task, value: Any) -> Member:
+        place = _place_in_chord(task)
+        assert place is not None
+        data = encode_value(self._host.serializer, value)
+        return Member(place.chord, place.position, place.size, data, self._outgoing(place.callback))
+
+    def _report(self, task: Task, error: BaseException) -> Event:
+        """Log how a task ended that did not succeed; return the signal that tells of it."""
+        if isinstance(error, TaskLockedException):
+            log.warning("%s was not run: %s", task, error)
+            return (s.SIGNAL_LOCKED, task)
+        if isinstance(error, RateLimitExceeded):
+            log.info("%s was not run: %s", task, error)
+            return (s.SIGNAL_RATE_LIMITED, task)
+        if isinstance(error, TaskTimeout):
+            log.error("%s ran longer than its timeout of %g s", task, task.timeout or 0.0)
+            return (s.SIGNAL_TIMEOUT, task)
+        if isinstance(error, CancelExecution):
+            log.info("%s canceled itself: %s", task, error)
+            return (s.SIGNAL_CANCELED, task)
+        log.error("%s raised %s", task, shown(error), exc_info=error)
+        return (s.SIGNAL_ERROR, task, error)
+
+    def _error_message(self, failed: Task, task: Task, error: BaseException) -> Outgoing:
+        """Return the message of an error task, with the nearest to the error that can travel."""
+        message = self._message_of(task)
+        metadata = error_metadata(failed.id, error, failed.retries)
+        for stand_in in (error, TaskException(metadata), shown(error)):
+            try:
+                body = self._encode(message._replace(args=(*message.args, stand_in)))
+                # Many an exception can be pickled and not unpickled.
+                decode_message(self._host.serializer, body)
+            except (SerializationError, UnreadableMessage):
+                continue
+            return Outgoing(body, task.priority)
+        raise SerializationError(f"the arguments of {task} cannot be serialized")
+
+    def _message_of(self, task: Task) -> Message:
+        message = self._host.registry.create_message(task, self._host.utc)
+        if task.joins is not None and task.is_joined:
+            # The chord's values are read again for each run.
+            message = message._replace(args=message.args[:-1])
+        return message
+
+    def _outgoing(self, task: Task) -> Outgoing:
+        return Outgoing(self._encode(self._message_of(task)), task.priority)
+
+    def _encode(self, message: Message) -> bytes:
+        return encode_message(self._host.serializer, message)
+
+
+def limit_key(task: Task, registry: Registry) -> str:
+    """Return the key under which the concurrency of this kind of task is bounded."""
+    return registry.task_to_string(type(task))
+
+
+def _place_in_chord(task: Task) -> Place | None:
+    """Return the place that this task, or the last one that follows it, fills in a chord."""
+    last = task
+    while last.on_complete is not None:
+        last = last.on_complete
+    return last.chord
+
+
+def shown(error: BaseException) -> str:
+    """Return an error's repr, or what can be said of one that has none: it is a user's class."""
+    try:
+        return repr(error)
+    except Exception as failed:
+        return f"<{type(error).__name__}, whose repr raised {type(failed).__name__}>"
+
+
+def error_metadata(task_id: str, error: BaseException, retries: int) -> dict[str, Any]:
+    """Return what ``TaskException.metadata`` holds."""
+    return {
+        "error": shown(error),
+        "retries": retries,
+        "traceback": "".join(traceback.format_exception(error)),
+        "task_id": task_id,
+    }
+
+
+def failed_on(delivery: Delivery, error: Exception) -> DeadLetter:
+    """Return the dead letter of a delivery on which this library itself failed."""
+    letter = _dead_letter(delivery, None, f"could not be handled: {error!r}")
+    return letter._replace(traceback="".join(traceback.format_exception(error)))
+
+
+def _dead_letter(delivery: Delivery, task_id: str | None, reason: str) -> DeadLetter:
+    now = clock.wall()
+    return DeadLetter(
+        task_id or f"unreadable-{delivery.receipt or now}",
+        delivery.body,
+        reason,
+        attempts=delivery.attempt,
+        history=delivery.history,
+        died_at=now,
+    )

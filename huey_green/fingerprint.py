@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""The same key for the same call, however its arguments were written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from inspect import Signature, signature
+from typing import Any
+
+Serialize = Callable[[Any], bytes]
+
+
+def fingerprint(
+    func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], serialize: Serialize
+) -> str:
+    """Return a digest of a call of ``func``: ``f(1)``, ``f(a=1)`` and ``f(1, b=default)`` agree.
+
+    ``serialize`` tells objects apart that are not made of plain values. Raises what it raises.
+    """
+    arguments = _bound(func, args, kwargs)
+    return hashlib.sha1(_text(arguments, serialize), usedforsecurity=False).hexdigest()
+
+
+def _bound(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    try:
+        bound = _signature(func).bind(*args, **kwargs)
+    except (TypeError, ValueError):
+        # The wrong arguments: the task will say so when it runs.
+        return [tuple(args), dict(kwargs)]
+    bound.apply_defaults()
+    return bound.arguments
+
+
+@lru_cache(maxsize=1024)
+def _signature(func: Callable[..., Any]) -> Signature:
+    return signature(func)
+
+
+def _text(value: Any, serialize: Serialize) -> bytes:
+    """Return bytes that are equal for equal values.
+
+    Not those of a serializer: pickle writes two equal strings differently from one string twice.
+    """
+    kind = type(value).__name__.encode()
+    if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
+        return _framed(kind, repr(value).encode())
+    if isinstance(value, Mapping):
+        pairs = [_text(key, serialize) + _text(one, serialize) for key, one in value.items()]
+        return _framed(b"mapping", b"".join(sorted(pairs)))
+    if isinstance(value, (list, tuple)):
+        return _framed(b"sequence", b"".join(_text(one, serialize) for one in value))
+    if isinstance(value, (set, frozenset)):
+        return _framed(b"set", b"".join(sorted(_text(one, serialize) for one in value)))
+    return _framed(kind, serialize(value))
+
+
+def _framed(kind: bytes, content: bytes) -> bytes:
+    # With its length, so that no two values run into each other.
+    return b"%b:%d:%b" % (kind, len(content), content)

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""What ``@huey.task`` and a call of a task may be given: checked where it is written."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, unwrap
+from typing import Any
+
+from huey_green.exceptions import ConfigurationError, InvalidArgument
+from huey_green.task import Task
+
+Check = Callable[[Any], "str | None"]
+
+
+def _number(
+    at_least: float | None = None, above: float | None = None, whole: bool = False
+) -> Check:
+    kinds = (int,) if whole else (int, float)
+    what = "a whole number" if whole else "a number"
+    if at_least is not None:
+        what += f" from {at_least:g}"
+    if above is not None:
+        what += f" above {above:g}"
+
+    def check(value: Any) -> str | None:
+        fits = (
+            isinstance(value, kinds)
+            and not isinstance(value, bool)
+            and math.isfinite(value)
+            and (at_least is None or value >= at_least)
+            and (above is None or value > above)
+        )
+        return None if fits else what
+
+    return check
+
+
+def _flag(value: Any) -> str | None:
+    return None if isinstance(value, bool) else "True or False"
+
+
+def _moment(value: Any) -> str | None:
+    return None if isinstance(value, datetime) else "a datetime"
+
+
+def _delay(value: Any) -> str | None:
+    if isinstance(value, timedelta) or _number()(value) is None:
+        return None
+    return "seconds from now or a timedelta"
+
+
+def _expires(value: Any) -> str | None:
+    if isinstance(value, datetime):
+        return None
+    if isinstance(value, timedelta):
+        return None if value > timedelta(0) else "more than no time"
+    return _number(above=0)(value) and "seconds above 0, a timedelta or a datetime"
+
+
+def _errors(value: Any) -> str | None:
+    kinds = value if isinstance(value, tuple) else (value,)
+    if all(isinstance(one, type) and issubclass(one, BaseException) for one in kinds):
+        return None
+    return "an exception class or a tuple of them"
+
+
+def _unique(value: Any) -> str | None:
+    return None if isinstance(value, bool) or callable(value) else "True or a function of the call"
+
+
+def _until(value: Any) -> str | None:
+    return None if value in ("start", "end") else "'start' or 'end'"
+
+
+def _task_class(value: Any) -> str | None:
+    return None if isinstance(value, type) and issubclass(value, Task) else "a subclass of Task"
+
+
+def _text(value: Any) -> str | None:
+    return None if isinstance(value, str) and value else "a string"
+
+
+#: What an option takes.
+_CHECKS: dict[str, Check] = {
+    "retries": _number(at_least=0, whole=True),
+    "retry_delay": _number(at_least=0),
+    "retry_backoff": _number(at_least=0),
+    "retry_max_delay": _number(above=0),
+    "retry_jitter": _number(at_least=0),
+    "retry_on": _errors,
+    "no_retry_on": _errors,
+    "priority": _number(),
+    "context": _flag,
+    "name": _text,
+    "expires": _expires,
+    "timeout": _number(above=0),
+    "at_most_once": _flag,
+    "unique": _unique,
+    "unique_until": _until,
+    "ttl": _number(above=0),
+    "max_concurrency": _number(at_least=1, whole=True),
+    "native_thread": _flag,
+    "debounce": _number(above=0),
+    "task_base": _task_class,
+    "eta": _moment,
+    "delay": _delay,
+}
+#: Options for which None is not the default.
+_NEVER_NONE = frozenset(["retries", "retry_delay", "retry_backoff", "retry_jitter"])
+_OF_A_CALL_ONLY = frozenset(["eta", "delay"])
+
+#: Attributes of the task class that have another name than the option.
+_ATTRIBUTES = {
+    **{
+        name: f"default_{name}"
+        for name in ("retries", "retry_delay", "retry_backoff", "priority", "expires", "timeout")
+    },
+    "ttl": "unique_ttl",
+}
+
+
+def _problem(name: str, value: Any, none_counts: bool = False) -> str | None:
+    wanted = None if value is None and not none_counts else _CHECKS[name](value)
+    return wanted and f"{name} is {wanted}, not {value!r}"
+
+
+def check_call_options(options: Mapping[str, Any]) -> None:
+    """Raise ``InvalidArgument`` for an option of one call that could only fail in the consumer."""
+    for name, value in options.items():
+        problem = _problem(name, value)
+        if problem:
+            raise InvalidArgument(problem)
+    if options.get("eta") is not None and options.get("delay") is not None:
+        raise InvalidArgument("a task takes one of eta= and delay=, not both")
+
+
+def task_settings(
+    func: Callable[..., Any],
+    options: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    others: Mapping[str, Any],
+    base: type[Task] | None,
+) -> dict[str, Any]:
+    """Return the attributes of the task class that is declared with ``options``.
+
+    ``settings`` are further keywords, which may only set attributes of ``base``; ``others`` are
+    options that become no attribute. Raises ``ConfigurationError`` for anything that is wrong,
+    naming the function.
+    """
+    where = f"@task on {getattr(func, '__qualname__', func)!s}"
+    _check_function(func, where)
+    for name, value in {**options, **others, "task_base": base}.items():
+        problem = _problem(name, value, name in _NEVER_NONE)
+        if problem:
+            raise ConfigurationError(f"{where}: {problem}")
+    _check_settings(settings, base, where)
+    _check_together(options, where)
+    found = {_ATTRIBUTES.get(name, name): value for name, value in options.items()}
+    for name in ("retry_on", "no_retry_on"):
+        if isinstance(found.get(name), type):
+            found[name] = (found[name],)
+    return {**found, **settings}
+
+
+def _check_function(func: Callable[..., Any], where: str) -> None:
+    if not callable(func):
+        raise ConfigurationError(f"@task decorates a function, not {func!r}")
+    inner = unwrap(func)
+    if iscoroutinefunction(inner) or isasyncgenfunction(inner):
+        raise ConfigurationError(
+            f"{where}: tasks run in greenlets, where nothing awaits an async def; make it a plain "
+            "def and call what is blocking (gevent lets others run meanwhile), or call "
+            "asyncio.run(...) in it and declare it with native_thread=True"
+        )
+    if isgeneratorfunction(inner):
+        raise ConfigurationError(
+            f"{where}: a generator cannot be a task's value; return a list, or enqueue a task for "
+            "each item"
+        )
+
+
+def _check_settings(settings: Iterable[str], base: type[Task] | None, where: str) -> None:
+    known = sorted(_CHECKS.keys() - _OF_A_CALL_ONLY)
+    for name in settings:
+        near = difflib.get_close_matches(name, known, n=1)
+        # Who brings a task_base knows what its settings mean.
+        if base is not None and (hasattr(base, name) or not near):
+            continue
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        raise ConfigurationError(
+            f"{where}: unknown option {name}; {hint} (Settings of your own go with a task_base.)"
+        )
+
+
+def _check_together(options: Mapping[str, Any], where: str) -> None:
+    if options.get("max_concurrency") is not None and options.get("at_most_once"):
+        raise ConfigurationError(
+            f"{where}: max_concurrency counts leases, and a task that runs at most once has none"
+        )
+    if options.get("unique") and options.get("debounce") is not None:
+        raise ConfigurationError(
+            f"{where}: unique keeps the first of several calls and debounce the last; take one"
+        )
+    if options.get("ttl") is not None and not options.get("unique"):
+        raise ConfigurationError(
+            f"{where}: ttl says how long a unique task blocks others; set unique"
+        )

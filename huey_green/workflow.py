@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""Groups and chords: tasks side by side, and what is called with all their values."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any, Union
+
+from huey_green.exceptions import InvalidArgument
+from huey_green.message import Joined, Place
+from huey_green.task import Task, signature
+
+Member = Union[Task, "chord"]
+
+
+class group:  # noqa: N801 - huey's name
+    """Tasks that run side by side. ``huey.enqueue`` gives a ``ResultGroup`` for it."""
+
+    def __init__(self, tasks: Iterable[Member]) -> None:
+        self.tasks = _members(tasks, "group")
+
+    def then(self, task: Any, *args: Any, **kwargs: Any) -> chord:
+        """Return a chord: ``task`` is called with the list of all values, after ``args``."""
+        return chord(self.tasks, signature(task, args, kwargs))
+
+    def error(self, task: Any, *args: Any, **kwargs: Any) -> group:
+        """Run ``task`` for each member that raises, with the exception as its last argument."""
+        for member in self.tasks:
+            # One for each: they are tasks of their own, with ids of their own.
+            member.error(task, *args, **kwargs)
+        return self
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+
+class chord:  # noqa: N801 - huey's name
+    """Tasks that run side by side, and a callback that is called with the list of their values.
+
+    In the list a member that failed is an ``Error``, one that was not run (revoked, expired,
+    canceled) ``SKIPPED``. A member may be a pipeline, whose last value counts, or a chord,
+    whose callback's does. A chord without members calls its callback with ``[]``.
+    ``huey.enqueue`` gives a ``ChordResult`` for it.
+    """
+
+    def __init__(self, tasks: Iterable[Member], callback: Any) -> None:
+        self.tasks = _members(tasks, "chord")
+        self.callback = signature(callback, (), {})
+
+    def then(self, task: Any, *args: Any, **kwargs: Any) -> chord:
+        """Run ``task`` after the callback, with its value."""
+        self.callback.then(task, *args, **kwargs)
+        return self
+
+    def error(self, task: Any, *args: Any, **kwargs: Any) -> chord:
+        """Run ``task`` when the callback raises, with the exception as its last argument."""
+        self.callback.error(task, *args, **kwargs)
+        return self
+
+
+def _members(tasks: Iterable[Any], kind: str) -> list[Member]:
+    if isinstance(tasks, (Task, chord, group)) or not isinstance(tasks, Iterable):
+        raise InvalidArgument(f"a {kind} takes a list of tasks, not {tasks!r}")
+    members = []
+    for one in tasks:
+        if isinstance(one, group):
+            raise InvalidArgument(
+                f"a group cannot be a member of a {kind}: give it a callback with .then(), which "
+                "makes it a chord"
+            )
+        members.append(one if isinstance(one, chord) else signature(one, (), {}))
+    seen: set[int] = set()
+    for member in members:
+        if id(member) in seen:
+            raise InvalidArgument(f"{member!r} is in the {kind} twice: make a task for each")
+        seen.add(id(member))
+    return members
+
+
+def tail(member: Member) -> Task:
+    """Return the task whose value stands for a member: the last of a pipeline, or of a chord's."""
+    last = member.callback if isinstance(member, chord) else member
+    return last.pipeline()[-1]
+
+
+def prepare(whole: chord) -> list[Task]:
+    """Give all members their places; return the tasks to enqueue, those of inner chords too."""
+    chord_id = str(uuid.uuid4())
+    size = len(whole.tasks)
+    whole.callback.joins = Joined(chord_id, size)
+    first: list[Task] = []
+    for index, member in enumerate(whole.tasks):
+        tail(member).chord = Place(chord_id, index, size, whole.callback)
+        if not isinstance(member, chord):
+            first.append(member)
+        elif member.tasks:
+            first += prepare(member)
+        else:
+            first.append(without_members(member))
+    return first
+
+
+def without_members(empty: chord) -> Task:
+    """Return the callback of a chord that has no members, ready to be enqueued."""
+    empty.callback.args += ([],)
+    return empty.callback
