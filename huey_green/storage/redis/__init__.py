@@ -8,13 +8,15 @@ from typing import Any
 import redis
 
 from huey_green.storage.redis.connect import Link
+from huey_green.storage.redis.expiring import ExpiringResults
 from huey_green.storage.redis.keys import Keys
-from huey_green.storage.redis.queue import ListQueue, RedisQueue, SortedSetQueue
+from huey_green.storage.redis.limits import RedisLimits
+from huey_green.storage.redis.queue import ListQueue, SortedSetQueue
 from huey_green.storage.redis.results import RedisResults
 from huey_green.storage.redis.wakeup import Wakeup
 
 
-class _Redis(RedisQueue, RedisResults):
+class _Redis(RedisLimits, RedisResults):
     def __init__(
         self,
         name: str = "huey",
@@ -41,9 +43,12 @@ class _Redis(RedisQueue, RedisResults):
 
     def _open(self, blocking: bool, clean_name: bool) -> None:
         self._clean_name = clean_name
-        self.keys = Keys(self.name, clean_name)
+        self.keys = self._name_keys(clean_name)
         self.wakeup = Wakeup(self.link, self.keys.wake)
         self._start_queue(blocking)
+
+    def _name_keys(self, clean_name: bool) -> Keys:
+        return Keys(self.name, clean_name)
 
     def independent(self) -> _Redis:
         other = type(self).__new__(type(self))
@@ -71,6 +76,10 @@ class _Redis(RedisQueue, RedisResults):
     def flush_all(self) -> None:
         super().flush_all()
         self._flush_leases()
+        keys = self.keys
+        self.link.execute("DEL", keys.cancels, keys.progress)
+        self._flush_index(keys.windows, keys.hits)
+        self._flush_index(keys.chords, keys.chord)
 
 
 class RedisStorage(_Redis, ListQueue):
@@ -81,4 +90,17 @@ class PriorityRedisStorage(_Redis, SortedSetQueue):
     """A queue in a Redis ZSET: the highest priority first."""
 
 
-__all__ = ["PriorityRedisStorage", "RedisStorage"]
+class RedisExpireStorage(ExpiringResults, RedisStorage):
+    """As ``RedisStorage``, but results stay when they are read, and expire."""
+
+
+class PriorityRedisExpireStorage(ExpiringResults, PriorityRedisStorage):
+    """As ``PriorityRedisStorage``, but results stay when they are read, and expire."""
+
+
+__all__ = [
+    "PriorityRedisExpireStorage",
+    "PriorityRedisStorage",
+    "RedisExpireStorage",
+    "RedisStorage",
+]

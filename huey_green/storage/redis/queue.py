@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 
-from huey_green.message import NOTHING, DeadLetter, Delivery, InFlight, Outgoing, Settlement
-from huey_green.storage.base import BaseStorage, Moment, decode_dead, encode_dead, epoch
+from huey_green.message import DeadLetter, Delivery, InFlight, Outgoing, Settlement
+from huey_green.storage.base import BaseStorage, Moment, decode_dead, epoch
 from huey_green.storage.redis.connect import Command, Link
 from huey_green.storage.redis.keys import Keys
 from huey_green.storage.redis.leasing import Leasing
-from huey_green.storage.redis.scripts import Scripts
+from huey_green.storage.redis.scripts import Scripts, Variants
+from huey_green.storage.redis.settling import Settling, score
 from huey_green.storage.redis.waiting import LONGEST_WAIT
 
 #: Most messages that one call of a script moves: about a millisecond of the server's time.
@@ -24,16 +24,19 @@ class RedisQueue(BaseStorage):
     blocking = True
     leases = True
 
-    #: The prelude of the scripts, a file in lua/.
+    #: The variants of the scripts, see ``Variants``; ``store`` is the result store's.
     order: str
+    store: str
 
     link: Link
     keys: Keys
     scripts: Scripts
 
+    _result_ttl: int | None
+
     def _start_queue(self, blocking: bool) -> None:
         self.blocking = blocking
-        self.scripts = Scripts(self.link, self.order)
+        self.scripts = Scripts(self.link, Variants(self.order, self.store))
         self._leasings: dict[str, Leasing] = {}
         self._revocations = False
 
@@ -55,7 +58,9 @@ class RedisQueue(BaseStorage):
         return bodies[0] if bodies else None
 
     def flush_queue(self) -> None:
-        self.link.execute("DEL", self.keys.queue, self.keys.bell)
+        keys = self.keys
+        # Claims too, or a unique task of the deleted queue would block the next one for ever.
+        self.link.execute("DEL", keys.queue, keys.bell, keys.parked, keys.claims, keys.claim_ends)
 
     def add_to_schedule(self, data: bytes, timestamp: Moment) -> None:
         self.link.execute("ZADD", self.keys.schedule, repr(epoch(timestamp)), data)
@@ -64,6 +69,9 @@ class RedisQueue(BaseStorage):
         args = (repr(epoch(timestamp)),)
         bodies: list[bytes] = self.scripts.call("read_schedule", (self.keys.schedule,), args)
         return bodies
+
+    def remove_scheduled(self, data: bytes) -> bool:
+        return bool(self.link.execute("ZREM", self.keys.schedule, data))
 
     def schedule_size(self) -> int:
         return int(self.link.execute("ZCARD", self.keys.schedule))
@@ -74,7 +82,7 @@ class RedisQueue(BaseStorage):
         return [] if limit == 0 else bodies
 
     def flush_schedule(self) -> None:
-        self.link.execute("DEL", self.keys.schedule)
+        self.link.execute("DEL", self.keys.schedule, self.keys.claims, self.keys.claim_ends)
 
     def has_revocations(self) -> bool:
         return self._revocations
@@ -116,24 +124,12 @@ class RedisQueue(BaseStorage):
             self.link.execute("SADD", self.keys.begun(consumer), *receipts)
 
     def settle(self, consumer: str, settlements: Sequence[Settlement]) -> list[Settlement]:
-        keys = self.keys
-        names = (
-            *keys.order(consumer),
-            keys.inflight(consumer),
-            keys.attempts,
-            keys.schedule,
-            keys.results,
-            keys.dead,
-            keys.dead_index,
-            keys.begun(consumer),
-        )
         refused = []
         for start in range(0, len(settlements), BATCH):
             batch = settlements[start : start + BATCH]
-            args: list[bytes | str] = [keys.wake]
-            for settlement in batch:
-                _add_settlement(args, settlement)
-            refused += [batch[position] for position in self.scripts.call("settle", names, args)]
+            settling = Settling(self.keys, self._result_ttl, batch)
+            positions = self.scripts.call(*settling.call(consumer))
+            refused += [batch[position] for position in positions]
         return refused
 
     def release(self, consumer: str, deliveries: Sequence[Delivery]) -> int:
@@ -141,7 +137,7 @@ class RedisQueue(BaseStorage):
         self.enqueue_many(unleased)
         receipts = [one.receipt for one in reversed(deliveries) if one.receipt is not None]
         given = len(unleased)
-        keys = (*self.keys.order(consumer), self.keys.inflight(consumer))
+        keys = (*self.keys.order(consumer), self.keys.inflight(consumer), *self._permit_keys())
         for start in range(0, len(receipts), BATCH):
             given += self.scripts.call("release", keys, receipts[start : start + BATCH])
         return given
@@ -155,6 +151,7 @@ class RedisQueue(BaseStorage):
             self.keys.inflight(consumer),
             self.keys.consumers,
             self.keys.begun(consumer),
+            *self._permit_keys(),
         )
         while self.scripts.call("leave", keys, (consumer, BATCH)):
             pass
@@ -163,32 +160,51 @@ class RedisQueue(BaseStorage):
             leasing.waiting.close()
 
     def consumers(self) -> dict[str, float]:
-        flat = self.link.execute("ZRANGE", self.keys.consumers, 0, -1, "WITHSCORES")
-        return {flat[i].decode(): float(flat[i + 1]) for i in range(0, len(flat), 2)}
+        return _moments(self.link.execute(*self._consumers_command()))
+
+    def _consumers_command(self) -> Command:
+        return ("ZRANGE", self.keys.consumers, 0, -1, "WITHSCORES")
 
     def reclaim(self, limit: int = 1000, dead: Iterable[str] = (), now: float | None = None) -> int:
         moved = 0
-        present = self.time() if now is None else now
         known_dead = set(dead)
-        for consumer, ends_at in self.consumers().items():
-            if ends_at > present and consumer not in known_dead:
-                continue
-            keys = (
-                *self.keys.order(consumer),
-                self.keys.inflight(consumer),
-                self.keys.attempts,
-                self.keys.consumers,
-                self.keys.begun(consumer),
-            )
-            at = "" if now is None else repr(now)
-            while moved < limit:
-                share = min(BATCH, limit - moved)
-                args = (consumer, share, at, int(consumer in known_dead))
-                given = self.scripts.call("reclaim", keys, args)
-                moved += given
-                if not given:
-                    break
+        (seconds, micros), flat, is_parked = self.link.together(
+            ("TIME",), self._consumers_command(), ("EXISTS", self.keys.parked)
+        )
+        present = int(seconds) + int(micros) / 1_000_000 if now is None else now
+        for consumer, ends_at in _moments(flat).items():
+            if ends_at <= present or consumer in known_dead:
+                moved += self._reclaim_from(consumer, limit - moved, consumer in known_dead, now)
+        if is_parked:
+            self._unpark_idle()
         return moved
+
+    def _reclaim_from(self, consumer: str, limit: int, is_dead: bool, now: float | None) -> int:
+        keys = self.keys
+        names = (
+            *keys.order(consumer),
+            keys.inflight(consumer),
+            keys.attempts,
+            keys.consumers,
+            keys.begun(consumer),
+            *self._permit_keys(),
+        )
+        at = "" if now is None else repr(now)
+        moved = 0
+        while moved < limit:
+            share = min(BATCH, limit - moved)
+            given = self.scripts.call("reclaim", names, (consumer, share, at, int(is_dead)))
+            moved += given
+            if not given:
+                break
+        return moved
+
+    def _permit_keys(self) -> tuple[str, str, str]:
+        return self.keys.permits, self.keys.permit_counts, self.keys.parked
+
+    def _unpark_idle(self) -> None:
+        """Let a message in for each key under which some are parked and no permit is held."""
+        raise NotImplementedError
 
     def promote(
         self,
@@ -263,7 +279,7 @@ class RedisQueue(BaseStorage):
         ]
         shared = (
             *(keys.consumers, keys.attempts, keys.dead, keys.dead_index),
-            *(keys.sequence, keys.once),
+            *(keys.sequence, keys.once, keys.permits, keys.permit_counts),
         )
         self.link.execute("DEL", *per_consumer, *shared)
 
@@ -271,7 +287,7 @@ class RedisQueue(BaseStorage):
 class ListQueue(RedisQueue):
     """First in, first out, in a Redis LIST; priorities are not kept."""
 
-    order = "order_list"
+    order = "list"
     priority = False
 
     def enqueue_many(self, messages: Sequence[Outgoing]) -> None:
@@ -300,7 +316,7 @@ class ListQueue(RedisQueue):
 class SortedSetQueue(RedisQueue):
     """The highest priority first, then by arrival, in a Redis ZSET."""
 
-    order = "order_zset"
+    order = "zset"
     priority = True
 
     #: A message of a producer that does not ring (huey itself), or one whose bell was heard by a
@@ -322,37 +338,10 @@ class SortedSetQueue(RedisQueue):
         return _body_of_member(kept.partition(b" ")[2])
 
 
-def score(priority: float | None) -> str:
-    """Return the ZSET score of a priority: the highest has to come first."""
-    return repr(-priority) if priority else "0"
-
-
 def _body_of_member(member: bytes) -> bytes:
     return member[10:] if member.startswith(b"\0q") else member
 
 
-def _add_settlement(args: list[bytes | str], settlement: Settlement) -> None:
-    """Append a settlement as settle.lua reads it."""
-    delivery, effects = settlement
-    if effects is NOTHING and delivery.attempt == 1:
-        args += (delivery.receipt or "", "")
-        return
-    results, enqueue, schedule, dead, _ = effects
-    names = "r" * len(results) + "q" * len(enqueue) + "s" * len(schedule)
-    rest: list[bytes | str] = []
-    for key, value in results:
-        rest += (key, value)
-    for body, priority in enqueue:
-        rest += (score(priority), body)
-    for body, at in schedule:
-        rest += (repr(at), body)
-    if dead is not None:
-        names += "d"
-        rest += (dead.id, encode_dead(dead), repr(dead.died_at))
-    if delivery.attempt > 1:
-        names += "a"
-        rest += (
-            hashlib.sha1(delivery.body, usedforsecurity=False).hexdigest(),
-            delivery.receipt or "",
-        )
-    args += (delivery.receipt or "", names, *rest)
+def _moments(flat: Sequence[bytes]) -> dict[str, float]:
+    """Return what WITHSCORES answered as names and moments."""
+    return {flat[i].decode(): float(flat[i + 1]) for i in range(0, len(flat), 2)}

@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from huey_green.storage.base import BaseStorage
 from huey_green.storage.redis.connect import Link
 from huey_green.storage.redis.keys import Keys
 from huey_green.storage.redis.scripts import Scripts
 from huey_green.storage.redis.wakeup import Wakeup
+
+T = TypeVar("T")
+
+#: Most values that one command reads or deletes: many short commands let others in between.
+PAGE = 1000
 
 
 class RedisResults(BaseStorage):
@@ -20,42 +26,50 @@ class RedisResults(BaseStorage):
     scripts: Scripts
     wakeup: Wakeup
 
+    #: The variant of the scripts, see ``Variants``.
+    store = "hash"
+
+    _revocations: bool
+
+    #: Milliseconds for which ``settle`` and ``put_data`` keep a result in a string of its own;
+    #: None where results stay in the HASH until they are read.
+    _result_ttl: int | None = None
+
     def put_data(self, key: str, value: bytes, is_result: bool = False) -> None:
-        self.link.transaction(
-            ("HSET", self.keys.results, key, value),
-            ("DEL", self.keys.value(key)),
-            ("PUBLISH", self.keys.wake, key),
-        )
+        ttl = self._result_ttl if is_result and self._result_ttl is not None else ""
+        self.scripts.call("put_data", self.keys.values(key), (key, value, ttl, self.keys.wake))
 
     def peek_data(self, key: str) -> bytes | None:
         return self.peek_many([key]).get(key)
 
     def peek_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        if not keys:
-            return {}
-        lasting, expiring = self.link.together(
-            ("HMGET", self.keys.results, *keys), ("MGET", *map(self.keys.value, keys))
-        )
-        found = zip(keys, lasting, expiring, strict=True)
-        values = {key: one if one is not None else other for key, one, other in found}
-        return {key: value for key, value in values.items() if value is not None}
+        values: dict[str, bytes] = {}
+        pages = list(_pages(keys))
+        commands = [
+            command
+            for page in pages
+            for command in (
+                ("HMGET", self.keys.results, *page),
+                ("MGET", *map(self.keys.value, page)),
+            )
+        ]
+        answers = iter(self.link.together(*commands) if commands else ())
+        for page in pages:
+            for key, lasting, expiring in zip(page, next(answers), next(answers), strict=True):
+                value = lasting if lasting is not None else expiring
+                if value is not None:
+                    values[key] = value
+        return values
 
     def pop_data(self, key: str) -> bytes | None:
-        value = self.keys.value(key)
-        lasting, _, expiring, _ = self.link.transaction(
-            ("HGET", self.keys.results, key),
-            ("HDEL", self.keys.results, key),
-            ("GET", value),
-            ("DEL", value),
-        )
-        popped: bytes | None = lasting if lasting is not None else expiring
-        return popped
+        value: bytes | None = self.scripts.call("pop_data", self.keys.values(key), (key,))
+        return value
 
     def delete_data(self, key: str) -> bool:
-        deleted = self.link.transaction(
-            ("HDEL", self.keys.results, key), ("DEL", self.keys.value(key))
-        )
-        return any(deleted)
+        return bool(self.scripts.call("delete_data", self.keys.values(key), (key,)))
+
+    def delete_if(self, key: str, value: bytes) -> bool:
+        return bool(self.scripts.call("delete_if", self.keys.values(key), (key, value)))
 
     def has_data_for_key(self, key: str) -> bool:
         found = self.link.together(
@@ -64,9 +78,8 @@ class RedisResults(BaseStorage):
         return any(found)
 
     def put_if_empty(self, key: str, value: bytes, ttl: float | None = None) -> bool:
-        names = (self.keys.results, self.keys.value(key), self.keys.expiring)
-        milliseconds = "" if ttl is None else round(ttl * 1000)
-        return bool(self.scripts.call("put_if_empty", names, (key, value, milliseconds)))
+        args = (key, value, milliseconds(ttl))
+        return bool(self.scripts.call("put_if_empty", self.keys.values(key), args))
 
     def wait_result(
         self,
@@ -75,7 +88,17 @@ class RedisResults(BaseStorage):
         backoff: float = 1.15,
         max_delay: float = 1.0,
     ) -> bool:
-        return self.wakeup.wait(key, lambda: self.has_data_for_key(key), timeout)
+        return self.wakeup.wait_result(key, lambda: self.has_data_for_key(key), timeout)
+
+    def wait_until(
+        self,
+        keys: Sequence[str],
+        is_ready: Callable[[], bool],
+        timeout: float | None = None,
+        backoff: float = 1.15,
+        max_delay: float = 1.0,
+    ) -> bool:
+        return self.wakeup.wait(keys, is_ready, timeout)
 
     def result_store_size(self) -> int:
         lasting, expiring = self.link.together(
@@ -84,32 +107,61 @@ class RedisResults(BaseStorage):
         return int(lasting) + int(expiring)
 
     def result_items(self) -> dict[str, bytes]:
-        flat = self.link.execute("HGETALL", self.keys.results)
-        lasting = {flat[i].decode(): flat[i + 1] for i in range(0, len(flat), 2)}
-        expiring = [key.decode() for key in self.link.execute("ZRANGE", self.keys.expiring, 0, -1)]
-        return {**self.peek_many(expiring), **lasting}
+        flat = self._scan("HSCAN", self.keys.results)
+        lasting = {key.decode(): value for key, value in zip(flat, flat, strict=True)}
+        index = self._scan("ZSCAN", self.keys.expiring)
+        # What was put anew while we looked may come twice.
+        expiring = dict.fromkeys(key.decode() for key, _ in zip(index, index, strict=True))
+        return {**self.peek_many(list(expiring)), **lasting}
+
+    def _scan(self, verb: str, name: str) -> Iterator[bytes]:
+        """Yield names and values, by turns, of all that is in a HASH or ZSET, page by page."""
+        cursor = b"0"
+        while True:
+            cursor, page = self.link.execute(verb, name, cursor, "COUNT", PAGE)
+            yield from page
+            if int(cursor) == 0:
+                return
 
     def flush_results(self) -> None:
-        expiring = self.link.execute("ZRANGE", self.keys.expiring, 0, -1)
-        values = [self.keys.value(key.decode()) for key in expiring]
-        shared = (self.keys.results, self.keys.revocations, self.keys.expiring)
-        self.link.execute("DEL", *values, *shared)
+        self.link.execute("UNLINK", self.keys.results, self.keys.revocations)
+        self._flush_index(self.keys.expiring, self.keys.value)
 
-    # Revocation marks: ordinary values, whose keys are in a SET that ``fetch`` looks at.
+    def _flush_index(self, index: str, name_of: Callable[[str], str]) -> None:
+        """Delete the keys of all that an index names, and what it says of them."""
+        while members := self.link.execute("ZRANGE", index, 0, PAGE - 1):
+            names = [name_of(member.decode()) for member in members]
+            self.link.transaction(("UNLINK", *names), ("ZREM", index, *members))
 
-    def put_revocation(self, key: str, value: bytes) -> None:
+    # Revocation marks: ordinary values, whose keys are in a ZSET that ``fetch`` looks at.
+
+    def put_revocation(self, key: str, value: bytes, ttl: float | None = None) -> None:
         self._revocations = True
-        self.link.transaction(
-            ("HSET", self.keys.results, key, value), ("SADD", self.keys.revocations, key)
-        )
+        names = (*self.keys.values(key), self.keys.revocations)
+        self.scripts.call("put_revocation", names, (key, value, milliseconds(ttl)))
 
     def pop_revocation(self, key: str) -> bytes | None:
-        value: bytes | None = self.link.transaction(
-            ("HGET", self.keys.results, key),
-            ("HDEL", self.keys.results, key),
-            ("SREM", self.keys.revocations, key),
-        )[0]
+        names = (*self.keys.values(key), self.keys.revocations)
+        value: bytes | None = self.scripts.call("pop_revocation", names, (key,))
         return value
+
+    # What members of chords left, and how far tasks have come: kept beside the results.
+
+    def chord_values(self, chord: str, size: int) -> list[bytes | None]:
+        name = self.keys.chord(chord)
+        pages = _pages(range(size))
+        answers = self.link.together(*(("HMGET", name, *page) for page in pages)) if size else []
+        return [value for answer in answers for value in answer]
+
+    def put_progress(self, task_id: str, data: bytes) -> None:
+        self.link.together(
+            ("HSET", self.keys.progress, task_id, data),
+            ("PUBLISH", self.keys.wake, f"1\np:{task_id}"),
+        )
+
+    def peek_progress(self, task_id: str) -> bytes | None:
+        data: bytes | None = self.link.execute("HGET", self.keys.progress, task_id)
+        return data
 
     # Counters.
 
@@ -121,3 +173,12 @@ class RedisResults(BaseStorage):
 
     def flush_counters(self) -> None:
         self.link.execute("DEL", self.keys.counters)
+
+
+def milliseconds(ttl: float | None) -> int | str:
+    """Return a time to live as scripts take it: at least one millisecond, "" for none."""
+    return "" if ttl is None else max(1, round(ttl * 1000))
+
+
+def _pages(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + PAGE] for start in range(0, len(items), PAGE))

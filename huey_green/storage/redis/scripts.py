@@ -8,26 +8,51 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 from huey_green.storage.redis.connect import Command, Link, ScriptMissing
 
 _USES = re.compile(r"^-- uses (.+)$", re.MULTILINE)
 
 
+class Variants(NamedTuple):
+    """Which file stands for a part that scripts name without knowing how a storage keeps things.
+
+    ``order`` is "list" or "zset" (the ready queue); ``store`` is "hash" or "string" (results and
+    other values).
+    """
+
+    order: str
+    store: str
+
+    def file_of(self, part: str) -> str:
+        """Return the name of the file of a part, without its ending."""
+        if part == "order":
+            return f"order_{self.order}"
+        return f"{part}_{self.store}" if part in ("values", "results") else part
+
+
 @cache
-def source(verb: str, order: str) -> str:
-    """Return the Lua of ``verb`` with the parts that its header names; "order" is ``order``."""
-    body = _read(verb)
+def source(verb: str, variants: Variants) -> str:
+    """Return the Lua of ``verb``, behind the parts that its header names and those that they do."""
+    return "\n".join(_with_parts(verb, variants, set()))
+
+
+def _with_parts(name: str, variants: Variants, seen: set[str]) -> list[str]:
+    seen.add(name)
+    body = _read(variants.file_of(name))
     uses = _USES.search(body)
     parts = uses.group(1).split(", ") if uses else []
-    return "\n".join([_read(order if part == "order" else part) for part in parts] + [body])
+    before = [
+        text for part in parts if part not in seen for text in _with_parts(part, variants, seen)
+    ]
+    return [*before, body]
 
 
 @cache
-def digest(verb: str, order: str) -> str:
+def digest(verb: str, variants: Variants) -> str:
     """Return what EVALSHA calls the script of ``verb``."""
-    return hashlib.sha1(source(verb, order).encode(), usedforsecurity=False).hexdigest()
+    return hashlib.sha1(source(verb, variants).encode(), usedforsecurity=False).hexdigest()
 
 
 def _read(name: str) -> str:
@@ -35,15 +60,15 @@ def _read(name: str) -> str:
 
 
 class Scripts:
-    """The verbs of one queue's ``order`` ("order_list" or "order_zset") over one link."""
+    """The verbs of one storage over one link."""
 
-    def __init__(self, link: Link, order: str) -> None:
+    def __init__(self, link: Link, variants: Variants) -> None:
         self.link = link
-        self.order = order
+        self.variants = variants
 
     def command(self, verb: str, keys: Sequence[str], args: Sequence[Any]) -> Command:
         """Return the EVALSHA for a pipeline; the caller deals with ``ScriptMissing``."""
-        return ("EVALSHA", digest(verb, self.order), len(keys), *keys, *args)
+        return ("EVALSHA", digest(verb, self.variants), len(keys), *keys, *args)
 
     def call(self, verb: str, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
         """Carry out ``verb`` and return its answer; a server that forgot the script is told it."""
@@ -51,8 +76,8 @@ class Scripts:
             return self.link.execute(*self.command(verb, keys, args))
         except ScriptMissing:
             # Not load and call again: it may be forgotten once more between the two.
-            return self.link.execute("EVAL", source(verb, self.order), len(keys), *keys, *args)
+            return self.link.execute("EVAL", source(verb, self.variants), len(keys), *keys, *args)
 
     def load(self, verb: str) -> None:
         """Make the server know ``verb``."""
-        self.link.execute("SCRIPT", "LOAD", source(verb, self.order))
+        self.link.execute("SCRIPT", "LOAD", source(verb, self.variants))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Set
 from typing import Any
 
 import redis
@@ -23,17 +23,28 @@ IDLE = 30.0
 
 
 class _Waiter:
-    """One caller that waits; ``announced`` says that its key's result was stored."""
+    """One caller that waits; ``announced`` says that one of its keys was.
 
-    __slots__ = ("announced", "event")
+    A set of keys is used as it is, so that to wait again and again for what is left of many
+    costs nothing for those many; whoever waits may take keys out of it meanwhile.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("announced", "event", "key", "keys")
+
+    def __init__(self, keys: Collection[str]) -> None:
+        #: The key of one who waits for one alone.
+        self.key = next(iter(keys)) if len(keys) == 1 else None
+        self.keys = keys if isinstance(keys, Set) else frozenset(keys)
         self.event = threading.Event()
         self.announced = False
 
 
 class Wakeup:
-    """Waits on one pub/sub channel for the keys of results that have been stored."""
+    """Waits on one pub/sub channel for keys: of results that were stored, "p:ID" for progress.
+
+    What an announcement costs does not depend on how many keys a caller waits for, nor on how
+    many callers wait for one key each.
+    """
 
     def __init__(self, link: Link, channel: str) -> None:
         self._link = link
@@ -44,19 +55,43 @@ class Wakeup:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._waiting: dict[str, set[_Waiter]] = {}
+        self._waiting_for_many: set[_Waiter] = set()
         self._listening = threading.Event()
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def wait(self, key: str, is_ready: Callable[[], bool], timeout: float | None) -> bool:
-        """Wait until ``key`` is announced or ``is_ready``, at most ``timeout`` seconds."""
+    def wait_result(self, key: str, is_stored: Callable[[], bool], timeout: float | None) -> bool:
+        """Wait until the result of ``key`` is stored, at most ``timeout`` seconds.
+
+        Where an announcement leaves no doubt, ``is_stored`` is not asked again.
+        """
+        return self._wait([key], is_stored, timeout, not key.startswith("p:"))
+
+    def wait(
+        self, keys: Collection[str], is_ready: Callable[[], bool], timeout: float | None
+    ) -> bool:
+        """Wait until ``is_ready``, asked whenever one of ``keys`` is announced, or now and then.
+
+        Gives up after ``timeout`` seconds; returns what ``is_ready`` said last.
+        """
+        return self._wait(keys, is_ready, timeout, False)
+
+    def _wait(
+        self,
+        keys: Collection[str],
+        is_ready: Callable[[], bool],
+        timeout: float | None,
+        is_certain: bool,
+    ) -> bool:
         if self._pid != os.getpid():
             self._reset()
         ends_at = None if timeout is None else clock.monotonic() + timeout
         if timeout is not None and timeout <= 0:
             return is_ready()
-        waiter = _Waiter()
-        self._register(key, waiter)
+        if not self._listening.is_set() and is_ready():
+            return True
+        waiter = _Waiter(keys)
+        self._register(waiter)
         try:
             while True:
                 # Not before we listen: what is stored between a look and a wait would be missed.
@@ -67,15 +102,18 @@ class Wakeup:
                 if left <= 0:
                     return False
                 waiter.event.wait(left)
-                if waiter.announced:
+                if waiter.announced and is_certain:
                     return True
                 waiter.event.clear()
         finally:
-            self._unregister(key, waiter)
+            self._unregister(waiter)
 
-    def _register(self, key: str, waiter: _Waiter) -> None:
+    def _register(self, waiter: _Waiter) -> None:
         with self._lock:
-            self._waiting.setdefault(key, set()).add(waiter)
+            if waiter.key is None:
+                self._waiting_for_many.add(waiter)
+            else:
+                self._waiting.setdefault(waiter.key, set()).add(waiter)
             if self._thread is None:
                 self._closed = False
                 self._thread = threading.Thread(
@@ -83,12 +121,18 @@ class Wakeup:
                 )
                 self._thread.start()
 
-    def _unregister(self, key: str, waiter: _Waiter) -> None:
+    def _unregister(self, waiter: _Waiter) -> None:
         with self._lock:
-            waiters = self._waiting.get(key, set())
-            waiters.discard(waiter)
-            if not waiters:
-                self._waiting.pop(key, None)
+            self._waiting_for_many.discard(waiter)
+            if waiter.key is not None:
+                waiters = self._waiting.get(waiter.key, set())
+                waiters.discard(waiter)
+                if not waiters:
+                    self._waiting.pop(waiter.key, None)
+
+    def _waiters(self) -> list[_Waiter]:
+        singles = [waiter for waiters in list(self._waiting.values()) for waiter in tuple(waiters)]
+        return [*singles, *tuple(self._waiting_for_many)]
 
     def _run(self) -> None:
         failures = 0
@@ -122,32 +166,44 @@ class Wakeup:
             except redis.TimeoutError:
                 if asked:
                     raise
-                if not self._waiting and clock.monotonic() - idle_since > IDLE and self._done():
+                idle = clock.monotonic() - idle_since
+                if idle > IDLE and self._done():
                     return
                 connection.send_command("PING")
                 asked = True
                 continue
             asked = False
             if answer[0] == b"message":
-                self._announce(answer[2].decode().split("\n"))
-            if self._waiting:
+                self._heard(answer[2].decode(errors="replace"))
+            if self._is_waited_on():
                 idle_since = clock.monotonic()
 
-    def _announce(self, keys: list[str]) -> None:
+    def _heard(self, message: str) -> None:
+        """Wake those who wait for the keys in a message: their number, and a line for each."""
+        number, *keys = message.split("\n")
+        if number != str(len(keys)):
+            # There is a line break in one of them, or somebody else wrote it.
+            self._look_again()
+            return
         for key in self._waiting.keys() & set(keys):
             for waiter in tuple(self._waiting.get(key, ())):
                 waiter.announced = True
                 waiter.event.set()
+        for waiter in tuple(self._waiting_for_many):
+            if any(key in waiter.keys for key in keys):
+                waiter.event.set()
 
     def _look_again(self) -> None:
-        for waiters in list(self._waiting.values()):
-            for waiter in tuple(waiters):
-                waiter.event.set()
+        for waiter in self._waiters():
+            waiter.event.set()
+
+    def _is_waited_on(self) -> bool:
+        return bool(self._waiting or self._waiting_for_many)
 
     def _done(self) -> bool:
         """End the thread's life if nobody waits; whoever comes next starts another."""
         with self._lock:
-            if self._waiting and not self._closed:
+            if self._is_waited_on() and not self._closed:
                 return False
             self._thread = None
             return True

@@ -18,11 +18,13 @@ local function older(a, b)
 end
 
 -- The latest go back first, so that those before them end up in front. A consumer holds no more
--- than its workers, so that reading all its receipts is bounded.
-local function hand_back(inflight, limit, visit)
+-- than its workers, so that reading all its receipts is bounded. `first_key` is where the three
+-- keys of permits are.
+local function hand_back(inflight, limit, visit, first_key)
   local receipts = redis.call('HKEYS', inflight)
   table.sort(receipts, older)
   local first = math.max(1, #receipts - limit + 1)
+  end_permits(KEYS[first_key], KEYS[first_key + 1], KEYS[first_key + 2], receipts, first)
   for i = #receipts, first, -1 do
     local kept = redis.call('HGET', inflight, receipts[i])
     restore(kept)
