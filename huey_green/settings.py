@@ -19,6 +19,7 @@ def option(
     minimum: float | None = None,
     above: float | None = None,
     optional: bool = False,
+    whole: bool = False,
     metavar: str | None = None,
     choices: tuple[str, ...] | None = None,
     convert: Callable[[str], Any] | None = None,
@@ -31,6 +32,7 @@ def option(
         "minimum": minimum,
         "above": above,
         "optional": optional,
+        "whole": whole,
         "metavar": metavar,
         "choices": choices,
         "convert": convert,
@@ -43,6 +45,11 @@ def option(
 def names(text: str) -> tuple[str, ...]:
     """Split a comma-separated list."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def signal_name(text: str) -> str:
+    """Return the name of a process signal as ``graceful_signal`` has it: SIGTERM is TERM."""
+    return text.strip().upper().removeprefix("SIG")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +125,29 @@ class ConsumerSettings:
         help="time that running tasks get to end when the consumer stops; those that do not "
         "are interrupted and go back to the queue",
     )
+    graceful_signal: str | None = option(
+        None,
+        "-g",
+        "--graceful-signal",
+        choices=("INT", "TERM"),
+        optional=True,
+        metavar="INT|TERM",
+        convert=signal_name,
+        help="the process signal that lets running tasks end; the other one then interrupts them "
+        "at once (by default both let them end)",
+    )
+    max_tasks: int | None = option(
+        None,
+        "-M",
+        "--max-tasks",
+        minimum=1,
+        optional=True,
+        whole=True,
+        metavar="COUNT",
+        convert=int,
+        help="let running tasks end and start the process anew after so many tasks: for tasks "
+        "that leak memory",
+    )
     lease: float = option(
         30.0,
         "--lease",
@@ -154,13 +184,15 @@ class ConsumerSettings:
 
 def _problem(value: Any, default: Any, limits: Any) -> str | None:
     """Return what a value should have been, None when it is fine."""
+    if value is None and limits["optional"]:
+        return None
     if limits["choices"] is not None:
         return None if value in limits["choices"] else f"is one of {', '.join(limits['choices'])}"
     if isinstance(default, bool):
         return None if value in (True, False) else "is True or False"
-    if isinstance(default, tuple) or (value is None and limits["optional"]):
+    if isinstance(default, tuple):
         return None
-    whole = isinstance(default, int)
+    whole = limits["whole"] or isinstance(default, int)
     if (
         isinstance(value, bool)
         or not isinstance(value, int if whole else (int, float))
@@ -188,4 +220,6 @@ def settings_from(options: dict[str, Any]) -> ConsumerSettings:
         options = {**options, "extra_locks": ()}
     elif isinstance(options["extra_locks"], str):
         options = {**options, "extra_locks": names(options["extra_locks"])}
+    if isinstance(options.get("graceful_signal"), str):
+        options = {**options, "graceful_signal": signal_name(options["graceful_signal"])}
     return ConsumerSettings(**options)

@@ -17,3 +17,7 @@ def __getattr__(name: str) -> Any:
     if name != "Consumer":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return import_module("huey_green.consumer.consumer").Consumer
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from gevent import monkey
@@ -64,6 +65,9 @@ class Consumer:
                 self.settings.workers,
             )
         self.name = consumer_name()
+        #: Called when ``max_tasks`` have run: a process of its own starts anew. A consumer inside
+        #: of another program has no process to give up, and goes on.
+        self.when_spent: Callable[[], None] | None = None
         self._thread: NativeThread | None = None
         self._native_executor: NativeExecutor | None = None
         self._is_running = False
@@ -153,7 +157,10 @@ class Consumer:
             huey, storage, outage, settings.scheduler_interval, settings.periodic
         )
         self._acknowledger = Acknowledger(storage, self.name, outage, self._scheduler.expect)
-        self._worker = Worker(huey, executor, self._acknowledger, storage, self.name)
+        self._worker = Worker(
+            huey, executor, self._acknowledger, storage, self.name, self._note_executed
+        )
+        self._executed = 0
         self._slots = Slots(settings.workers, self._worker.run)
         self._fetcher = Fetcher(
             storage, self.name, self._slots, settings, outage, huey.needs_leases
@@ -178,6 +185,11 @@ class Consumer:
         for service in self._services:
             service.start()
         probe.reached("started", self)
+
+    def _note_executed(self) -> None:
+        self._executed += 1
+        if self._executed == self.settings.max_tasks and self.when_spent is not None:
+            self.when_spent()
 
     def _flush_locks(self) -> None:
         freed = self.huey.flush_locks(*self.settings.extra_locks)

@@ -33,7 +33,11 @@ def _spare_the_collector() -> None:
 
 
 class Process:
-    """SIGTERM and SIGINT stop gracefully, a second one interrupts at once, SIGHUP restarts."""
+    """SIGTERM and SIGINT stop gracefully, a second one interrupts at once, SIGHUP restarts.
+
+    With ``graceful_signal`` only that one of the two is graceful, and the other interrupts. With
+    ``max_tasks`` it restarts by itself after so many tasks.
+    """
 
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
@@ -48,6 +52,7 @@ class Process:
         before = {number: signal.signal(number, self._on_stop) for number in _STOP}
         before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._on_restart)
         _spare_the_collector()
+        self._consumer.when_spent = self._on_spent
         try:
             self._consumer.start()
             self._asked.wait()
@@ -64,7 +69,11 @@ class Process:
         name = signal.Signals(number).name
         self._restart = False
         self._asked.set()
-        if self._signals == 1:
+        graceful = self._consumer.settings.graceful_signal
+        if graceful is not None and name != f"SIG{graceful}":
+            log.warning("%s: interrupting running tasks", name)
+            self._consumer.interrupt()
+        elif self._signals == 1:
             timeout = self._consumer.settings.shutdown_timeout
             until = "" if timeout is None else f", for {timeout:g} s at most"
             log.info("%s: waiting for running tasks to end%s; again to interrupt them", name, until)
@@ -78,6 +87,13 @@ class Process:
     def _on_restart(self, number: int, frame: Any) -> None:
         if not self._asked.is_set():
             log.info("SIGHUP: restarting once running tasks have ended")
+            self._restart = True
+            self._asked.set()
+
+    def _on_spent(self) -> None:
+        if not self._asked.is_set():
+            count = self._consumer.settings.max_tasks
+            log.info("%s tasks have run: restarting once running tasks have ended", count)
             self._restart = True
             self._asked.set()
 

@@ -59,7 +59,10 @@ class Worker:
         acknowledger: Acknowledger,
         storage: BaseStorage,
         consumer: str,
+        executed: Callable[[], None],
     ) -> None:
+        """``executed`` is called after each task that ran."""
+        self._executed = executed
         self._executor = executor
         self._acknowledger = acknowledger
         self._storage = storage
@@ -185,6 +188,7 @@ class Worker:
             return self._executor.execute(task)
         finally:
             del self.running[current]
+            self._executed()
 
     def _end(self, delivery: Delivery, outcome: Outcome) -> None:
         if outcome.interrupted:

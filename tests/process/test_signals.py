@@ -210,3 +210,48 @@ def catches(pid: int, number: int) -> bool:
     with open(f"/proc/{pid}/status") as status:
         fields = dict(line.split(":", 1) for line in status)
     return bool(int(fields["SigCgt"], 16) >> (number - 1) & 1)
+
+
+@pytest.mark.parametrize(
+    ("graceful", "number"), [("INT", signal.SIGTERM), ("SIGTERM", signal.SIGINT)]
+)
+def test_the_signal_that_is_not_the_graceful_one_interrupts_at_once(
+    make_app: Make, graceful, number
+):
+    app = make_app()
+    consumer = app.consume("-g", graceful)
+    app.tasks.wait("a")
+    running(consumer, app, "a")
+    consumer.send(number)
+    assert consumer.ends(patience=15) == 0, consumer.said
+    assert app.noted("interrupted") == {"a": 1}
+    assert app.waiting() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("graceful", "number"), [("INT", signal.SIGINT), ("TERM", signal.SIGTERM)]
+)
+def test_the_graceful_signal_lets_running_tasks_end(make_app: Make, graceful, number):
+    app = make_app()
+    consumer = app.consume("-g", graceful)
+    app.tasks.wait("slow", 1.0)
+    running(consumer, app, "slow")
+    consumer.send(number)
+    assert consumer.ends() == 0, consumer.said
+    assert app.noted("ran") == {"slow": 1}
+
+
+def test_after_max_tasks_the_process_starts_anew_and_goes_on(make_app: Make):
+    app = make_app()
+    consumer = app.consume("-M", "5", "-w", "2")
+    for number in range(12):
+        app.tasks.quick(str(number))
+    consumer.wait_for(lambda: len(app.noted("ran")) == 12, "all to have run")
+    assert "5 tasks have run: restarting" in consumer.said
+    consumer.wait_for(
+        lambda: app.times("started", consumer.pid) == consumer.count("restarting: ") + 1,
+        "the last one to have started",
+    )
+    consumer.stop()
+    assert set(app.noted("ran").values()) == {1}
+    assert app.times("stopped", consumer.pid) >= 2

@@ -62,6 +62,9 @@ def test_hueys_keyword_arguments_are_accepted():
         ("periodic", "no", "True or False"),
         ("periodic", None, "True or False"),
         ("flush_locks", "yes", "True or False"),
+        ("max_tasks", 0, "at least 1"),
+        ("max_tasks", 2.5, "a whole number"),
+        ("graceful_signal", "HUP", "INT, TERM"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_with_option_flag_and_what_it_accepts(
@@ -78,6 +81,12 @@ def test_a_value_that_cannot_be_is_refused_with_option_flag_and_what_it_accepts(
 def test_no_shutdown_timeout_means_to_wait_for_ever():
     assert settings_from({"shutdown_timeout": None}).shutdown_timeout is None
     assert settings_from({"shutdown_timeout": 0}).shutdown_timeout == 0
+
+
+def test_the_graceful_signal_may_be_named_in_full():
+    assert settings_from({"graceful_signal": "SIGTERM"}).graceful_signal == "TERM"
+    assert settings_from({"graceful_signal": "int"}).graceful_signal == "INT"
+    assert settings_from({"graceful_signal": None}).graceful_signal is None
 
 
 def test_an_unknown_option_is_refused_with_the_known_ones():
