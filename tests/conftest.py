@@ -4,7 +4,12 @@ from collections.abc import Iterator
 import pytest
 
 pytest.register_assert_rewrite(
-    "huey_green.testing.concurrency", "huey_green.testing.documented", "huey_green.testing.leases"
+    "huey_green.testing.concurrency",
+    "huey_green.testing.documented",
+    "huey_green.testing.effects",
+    "huey_green.testing.leases",
+    "huey_green.testing.limits",
+    "huey_green.testing.verbs",
 )
 
 from huey_green.testing.redis import PrivateRedis  # noqa: E402  (after the rewriting is set up)

@@ -17,10 +17,11 @@ from __future__ import annotations
 
 from huey_green.testing.documented import DocumentedContract
 from huey_green.testing.leases import LeaseContract
+from huey_green.testing.verbs import VerbContract
 
 
-class StorageContract(DocumentedContract, LeaseContract):
+class StorageContract(DocumentedContract, LeaseContract, VerbContract):
     """Subclass this with a ``storage`` fixture that gives an empty storage, closed afterwards."""
 
 
-__all__ = ["DocumentedContract", "LeaseContract", "StorageContract"]
+__all__ = ["DocumentedContract", "LeaseContract", "StorageContract", "VerbContract"]

@@ -2,8 +2,6 @@
 import json
 import os
 import signal
-import sqlite3
-import stat
 import subprocess
 import sys
 from collections import Counter
@@ -12,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from huey_green.exceptions import ConfigurationError, StorageUnavailable
-from huey_green.message import Delivery, Outgoing, Settlement
+from huey_green import clock
+from huey_green.message import Delivery, Effects, Extra, Outgoing, Settlement
+from huey_green.storage.base import CANCEL_KEPT
 from huey_green.storage.sqlite import SqliteStorage
 from huey_green.testing.concurrency import Running, eventually, together
 from huey_green.testing.contract import StorageContract
@@ -68,177 +67,44 @@ def bodies_of(deliveries: list[Delivery]) -> list[bytes]:
     return [one.body for one in deliveries]
 
 
-# The file.
-
-
-def test_queues_of_two_names_share_a_file_and_nothing_else(
-    storage: SqliteStorage, filename: Path
+def test_notes_of_canceled_tasks_are_kept_for_a_while(
+    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = SqliteStorage("other", filename)
-    for handle, mark in ((storage, b"1"), (other, b"2")):
-        handle.enqueue(b"message" + mark)
-        handle.add_to_schedule(b"planned" + mark, 5.0)
-        handle.put_data("key", b"value" + mark)
-        handle.enqueue_once(b"once" + mark, "key", ttl=1000)
-        handle.incr("n", int(mark))
-    other.put_revocation("r", b"")
-    assert storage.peek_data("key") == b"value1"
-    assert other.incr("n") == 3
-    [first, second] = storage.fetch("same", 9)
-    assert (first.body, second.body) == (b"message1", b"once1")
-    assert not storage.has_revocations()
-    theirs = [Settlement(first)]
-    assert other.settle("same", theirs) == theirs
-    assert other.reclaim(dead=["same"]) == 0
-    storage.flush_all()
-    assert storage.queue_size() == storage.schedule_size() == storage.result_store_size() == 0
-    assert other.enqueued_items() == [b"message2", b"once2"]
-    assert other.scheduled_items() == [b"planned2"]
-    assert other.result_items() == {"key": b"value2", "r": b""}
-    other.close()
+    now = 1000.0
+    monkeypatch.setattr(clock, "wall", lambda: now)
+    storage.cancel("a")
+    now += CANCEL_KEPT - 1
+    storage.cancel("b")
+    assert storage.canceled(0.0) == (["a", "b"], now)
+    assert storage.canceled(1000.5) == (["b"], now)
+    now += 2
+    storage.cancel("c")
+    assert sorted(storage.canceled(0.0)[0]) == ["b", "c"]
 
 
-def test_the_files_are_private(storage: SqliteStorage, filename: Path) -> None:
-    storage.enqueue(b"a")
-    files = sorted(filename.parent.iterdir())
-    assert [path.name for path in files] == ["queue.db", "queue.db-shm", "queue.db-wal"]
-    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
-
-
-def test_a_file_that_exists_keeps_its_mode(storage: SqliteStorage, filename: Path) -> None:
-    filename.touch()
-    filename.chmod(0o640)
-    storage.enqueue(b"a")
-    assert stat.S_IMODE(filename.stat().st_mode) == 0o640
-
-
-def test_a_closed_database_is_one_whole_file(storage: SqliteStorage, filename: Path) -> None:
-    storage.enqueue(b"a")
-    storage.close()
-    assert [path.name for path in filename.parent.iterdir()] == ["queue.db"]
-
-
-def test_nothing_is_opened_before_it_is_used(filename: Path) -> None:
-    SqliteStorage("main", filename)
-    assert not filename.exists()
-
-
-def test_the_file_stays_the_same_where_the_process_goes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_messages_of_many_keys_are_listed_in_the_order_of_parking_whatever_the_clock(
+    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    storage = SqliteStorage("main", "queue.db")
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    monkeypatch.chdir(elsewhere)
-    storage.enqueue(b"a")
-    storage.close()
-    assert (tmp_path / "queue.db").exists()
-    assert storage.describe() == "SQLite queue.db"
+    bodies = [b"%d" % number for number in range(6)]
+    storage.enqueue_many([Outgoing(body) for body in bodies])
+    for delivery in storage.fetch("one", 6):
+        assert not storage.admit("one", delivery, f"key-{int(delivery.body) % 2}", 0)
+    assert storage.parked_items() == bodies
+    past = clock.wall() - 1000
+    monkeypatch.setattr(clock, "wall", lambda: past)
+    storage.enqueue(b"6")
+    assert not storage.admit("one", storage.fetch("one", 1)[0], "key-0", 0)
+    freed = [Settlement(Delivery(b""), Effects(extra=Extra(limited="key-0")))]
+    for _ in range(4):
+        assert storage.settle("one", freed) == []
+    assert bodies_of(storage.fetch("one", 9)) == [b"0", b"2", b"4", b"6"]
 
 
-def test_a_missing_directory_is_a_mistake_that_is_named(tmp_path: Path) -> None:
-    storage = SqliteStorage("main", tmp_path / "missing" / "queue.db")
-    with pytest.raises(ConfigurationError, match=r"no directory .*missing"):
-        storage.enqueue(b"a")
-
-
-@pytest.mark.parametrize("filename", ["", ":memory:"])
-def test_a_database_in_memory_is_refused(filename: str) -> None:
-    with pytest.raises(ConfigurationError, match="MemoryStorage"):
-        SqliteStorage("main", filename)
-
-
-def test_an_unknown_journal_mode_is_refused(filename: Path) -> None:
-    with pytest.raises(ConfigurationError, match="expected one of wal, delete"):
-        SqliteStorage("main", filename, journal_mode="wall")
-
-
-def test_a_file_of_a_later_format_is_refused(storage: SqliteStorage, filename: Path) -> None:
-    storage.enqueue(b"a")
-    storage.close()
-    with sqlite3.connect(filename) as db:
-        db.execute("UPDATE green_format SET version = 99")
-    db.close()
-    with pytest.raises(ConfigurationError, match="format 99"):
-        storage.enqueue(b"b")
-
-
-@pytest.mark.parametrize(("fsync", "synchronous"), [(False, 1), (True, 2)])
-def test_options_reach_the_database(filename: Path, fsync: bool, synchronous: int) -> None:
-    storage = SqliteStorage("main", filename, cache_mb=3, fsync=fsync, timeout=2, uri=False)
-    for handle in (storage, storage.independent()):
-        found = handle._database.read(
-            lambda db: [
-                db.execute(f"PRAGMA {name}").fetchone()[0]
-                for name in ("journal_mode", "synchronous", "cache_size", "busy_timeout")
-            ]
-        )
-        assert found == ["wal", synchronous, -3072, 2000]
-        handle.close()
-
-
-def test_arguments_for_the_connection_are_passed_on(filename: Path) -> None:
-    storage = SqliteStorage("main", f"file:{filename}?mode=rwc", uri=True)
-    storage.enqueue(b"a")
-    storage.close()
-    assert filename.exists()
-
-
-# Errors.
-
-
-def test_a_locked_database_is_told_from_a_broken_one(filename: Path) -> None:
-    storage = SqliteStorage("main", filename, timeout=0.05)
-    storage.enqueue(b"a")
-    db = sqlite3.connect(filename, isolation_level=None)
-    db.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StorageUnavailable, match=r"queue\.db stayed locked for 0\.05 s"):
-        storage.enqueue(b"b")
-    assert storage.enqueued_items() == [b"a"]  # Readers are not kept out.
-    db.execute("ROLLBACK")
-    db.close()
-    storage.enqueue(b"c")
-    assert storage.enqueued_items() == [b"a", b"c"]
-    storage.close()
-
-
-def test_a_new_database_that_stays_locked_is_unavailable(filename: Path) -> None:
-    db = sqlite3.connect(filename, isolation_level=None)
-    db.execute("BEGIN EXCLUSIVE")
-    storage = SqliteStorage("main", filename, timeout=0.05)
-    with pytest.raises(StorageUnavailable, match="stayed locked"):
-        storage.queue_size()
-    db.execute("ROLLBACK")
-    db.close()
-    assert storage.queue_size() == 0
-    storage.close()
-
-
-def test_a_file_that_is_no_database_is_unavailable(filename: Path) -> None:
-    filename.write_bytes(b"something else, long enough to be read as a header" * 20)
-    storage = SqliteStorage("main", filename)
-    with pytest.raises(StorageUnavailable, match="no SQLite database"):
-        storage.ping()
-
-
-def test_a_directory_is_unavailable(tmp_path: Path) -> None:
-    storage = SqliteStorage("main", tmp_path)
-    with pytest.raises(StorageUnavailable, match="cannot be opened"):
-        storage.ping()
-
-
-def test_a_full_database_keeps_nothing_of_the_call_and_works_again(
-    storage: SqliteStorage, filename: Path
-) -> None:
-    storage.enqueue(b"a")
-    # As a full disk would: no page more than there are now.
-    storage._database.read(lambda db: db.execute("PRAGMA max_page_count = 1").fetchall())
-    with pytest.raises(StorageUnavailable, match="no room left"):
-        storage.enqueue_many([Outgoing(b"b"), Outgoing(bytes(10**6))])
-    assert storage.enqueued_items() == [b"a"]
-    storage.enqueue(b"c")
-    assert storage.enqueued_items() == [b"a", b"c"]
+def test_hits_that_have_left_their_window_are_deleted(storage: SqliteStorage) -> None:
+    for number in range(50):
+        assert storage.hit(f"key-{number}", 1, 10.0, now=1000.0 + number) == 0.0
+    assert storage.hit("other", 1, 10.0, now=1045.0) == 0.0
+    assert storage._count("green_hit WHERE queue = ?") == 11
 
 
 # Processes.

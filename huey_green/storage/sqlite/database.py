@@ -11,11 +11,10 @@ from typing import Any, TypeVar
 
 from huey_green import clock, native
 from huey_green.exceptions import ConfigurationError, StorageUnavailable
-from huey_green.storage.sqlite.schema import FORMAT, TABLES
+from huey_green.storage.sqlite.options import Options
+from huey_green.storage.sqlite.schema import FORMAT, TABLES, upgrade
 
 Answer = TypeVar("Answer")
-
-JOURNAL_MODES = ("wal", "delete", "truncate", "persist", "memory", "off")
 
 #: What SQLite says, and what that means to the reader of a log.
 _TROUBLES = (
@@ -56,42 +55,22 @@ class _Connection:
 class Database:
     """Runs work on an SQLite file, off the event loop, each piece whole or not at all.
 
-    ``options`` go to ``sqlite3.connect``; ``in_child`` is called in a child after a fork.
+    ``in_child`` is called in a child after a fork.
     """
 
-    def __init__(
-        self,
-        filename: str,
-        *,
-        cache_mb: float,
-        fsync: bool,
-        journal_mode: str,
-        timeout: float,
-        options: dict[str, Any],
-        in_child: Callable[[], None],
-    ) -> None:
-        if filename in ("", ":memory:"):
-            raise ConfigurationError(
-                f"filename={filename!r}: each connection would see a database of its own. "
-                "Name a file, or use MemoryStorage."
-            )
-        if journal_mode.lower() not in JOURNAL_MODES:
-            raise ConfigurationError(
-                f"journal_mode={journal_mode!r}: expected one of {', '.join(JOURNAL_MODES)}"
-            )
-        self.filename = filename
-        self.timeout = timeout
-        self._is_uri = bool(options.get("uri")) and filename.startswith("file:")
-        # Absolute, so that a process that changes its directory keeps its database.
-        self._path = filename if self._is_uri else os.path.abspath(filename)
-        self._journal_mode = journal_mode.lower()
+    def __init__(self, options: Options, in_child: Callable[[], None]) -> None:
+        self.filename = options.filename
+        self.timeout = options.timeout
         self._options = options
+        self._is_uri = bool(options.connect.get("uri")) and self.filename.startswith("file:")
+        # Absolute, so that a process that changes its directory keeps its database.
+        self._path = self.filename if self._is_uri else os.path.abspath(self.filename)
         self._in_child = in_child
         self._pragmas = (
             # NORMAL: what is committed survives the end of the process, kill -9 included; when
             # the power fails the last commits may be missing, the file stays whole.
-            f"PRAGMA synchronous = {'FULL' if fsync else 'NORMAL'}",
-            f"PRAGMA cache_size = {-round(1024 * cache_mb)}",
+            f"PRAGMA synchronous = {'FULL' if options.fsync else 'NORMAL'}",
+            f"PRAGMA cache_size = {-round(1024 * options.cache_mb)}",
         )
         self._lane = native.Lane()
         self._connections: dict[int, _Connection] = {}
@@ -169,7 +148,7 @@ class Database:
             self._create_private()
         try:
             options: dict[str, Any] = {
-                **self._options,
+                **self._options.connect,
                 "timeout": self.timeout,
                 "isolation_level": None,  # Transactions begin where this module says so.
                 "check_same_thread": False,  # Another thread may close it.
@@ -206,13 +185,15 @@ class Database:
 
     def _prepare(self, db: sqlite3.Connection) -> None:
         [mode] = db.execute("PRAGMA journal_mode").fetchone()
-        if mode != self._journal_mode:
-            db.execute(f"PRAGMA journal_mode = {self._journal_mode}")
+        if mode != self._options.journal_mode:
+            db.execute(f"PRAGMA journal_mode = {self._options.journal_mode}")
         for pragma in self._pragmas:
             db.execute(pragma)
         if not _has_tables(db):
             _transact(db, _create_tables, ())
-        [version] = db.execute("SELECT version FROM green_format").fetchone()
+        if _version(db) < FORMAT:
+            _transact(db, upgrade, ())
+        version = _version(db)
         if version != FORMAT:
             raise ConfigurationError(
                 f"{self.describe()} was written in format {version}, this version of huey_green "
@@ -280,6 +261,11 @@ def _create_tables(db: sqlite3.Connection) -> None:
     if not _has_tables(db):  # Another process may have been faster.
         for statement in TABLES:
             db.execute(statement)
+
+
+def _version(db: sqlite3.Connection) -> int:
+    [version] = db.execute("SELECT version FROM green_format").fetchone()
+    return int(version)
 
 
 def _is_locked(error: Exception) -> bool:

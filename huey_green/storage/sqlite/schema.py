@@ -1,8 +1,93 @@
 # SPDX-License-Identifier: MIT
 """What is on disk. Every table holds the rows of all queue names that share the file."""
 
+from __future__ import annotations
+
+import sqlite3
+
 #: Raised when the tables change in a way that an older version cannot work with.
-FORMAT = 1
+FORMAT = 2
+
+# What the second format added, in a new file and in one that is brought up to it.
+
+_MESSAGE_INDEXES = (
+    """
+    CREATE INDEX green_message_ready ON green_message (queue, priority DESC, id)
+    WHERE consumer IS NULL AND limited IS NULL
+    """,
+    """
+    CREATE INDEX green_message_limited ON green_message (queue, limited, parked_at)
+    WHERE limited IS NOT NULL
+    """,
+)
+_REVOCATION_INDEX = """
+    CREATE INDEX green_value_revocation ON green_value (queue, expires_at) WHERE revocation = 1
+    """
+_EFFECT_TABLES = (
+    """
+    CREATE TABLE green_chord (
+        queue TEXT NOT NULL,
+        chord TEXT NOT NULL,
+        noted INTEGER NOT NULL,  -- how many rows green_member has of it: not to be counted anew
+        PRIMARY KEY (queue, chord)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE green_member (
+        queue TEXT NOT NULL,
+        chord TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        value BLOB NOT NULL,
+        PRIMARY KEY (queue, chord, position)
+    )
+    """,
+    """
+    CREATE TABLE green_claim (
+        queue TEXT NOT NULL,
+        key TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        expires_at REAL,
+        planned INTEGER,  -- the id on the schedule of what was postponed under it
+        PRIMARY KEY (queue, key)
+    )
+    """,
+    """
+    CREATE INDEX green_claim_expiring ON green_claim (queue, expires_at)
+    WHERE expires_at IS NOT NULL
+    """,
+    """
+    CREATE TABLE green_hit (
+        queue TEXT NOT NULL,
+        key TEXT NOT NULL,
+        at REAL NOT NULL,
+        ends_at REAL NOT NULL
+    )
+    """,
+    """
+    CREATE INDEX green_hit_key ON green_hit (queue, key, at)
+    """,
+    """
+    CREATE INDEX green_hit_end ON green_hit (queue, ends_at)
+    """,
+    """
+    CREATE TABLE green_cancel (
+        queue TEXT NOT NULL,
+        task TEXT NOT NULL,
+        at REAL NOT NULL,
+        PRIMARY KEY (queue, task)
+    ) WITHOUT ROWID
+    """,
+    # A row that is replaced gets a new id: by that others see what has changed.
+    """
+    CREATE TABLE green_progress (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        queue TEXT NOT NULL,
+        task TEXT NOT NULL,
+        data BLOB NOT NULL,
+        UNIQUE (queue, task)
+    )
+    """,
+)
 
 TABLES = (
     """
@@ -22,13 +107,12 @@ TABLES = (
         lease INTEGER NOT NULL DEFAULT 0,  -- how often it was leased; with id, the receipt
         begun INTEGER NOT NULL DEFAULT 0,  -- this lease counts as an attempt if its holder dies
         history TEXT NOT NULL DEFAULT '[]',
+        limited TEXT,                      -- held: the key of its permit; else it is parked
+        parked_at REAL,                    -- ...under this key since then; NULL with a permit
         body BLOB NOT NULL
     )
     """,
-    """
-    CREATE INDEX green_message_ready ON green_message (queue, priority DESC, id)
-    WHERE consumer IS NULL
-    """,
+    *_MESSAGE_INDEXES,
     """
     CREATE INDEX green_message_held ON green_message (queue, consumer)
     WHERE consumer IS NOT NULL
@@ -67,9 +151,7 @@ TABLES = (
     CREATE INDEX green_value_expiring ON green_value (queue, expires_at)
     WHERE expires_at IS NOT NULL
     """,
-    """
-    CREATE INDEX green_value_revocation ON green_value (queue) WHERE revocation = 1
-    """,
+    _REVOCATION_INDEX,
     """
     CREATE TABLE green_counter (
         queue TEXT NOT NULL,
@@ -95,6 +177,7 @@ TABLES = (
         PRIMARY KEY (queue, id)
     )
     """,
+    *_EFFECT_TABLES,
 )
 
 #: The tables that hold a queue's rows: what ``flush_all`` empties.
@@ -106,4 +189,24 @@ QUEUE_TABLES = (
     "green_counter",
     "green_once",
     "green_dead",
+    "green_chord",
+    "green_member",
+    "green_claim",
+    "green_hit",
+    "green_cancel",
+    "green_progress",
 )
+
+
+def upgrade(db: sqlite3.Connection) -> None:
+    """Bring a file of the first format up to the present one, in one transaction."""
+    [version] = db.execute("SELECT version FROM green_format").fetchone()
+    if version != 1:  # Another process was faster.
+        return
+    for column in ("limited TEXT", "parked_at REAL"):
+        db.execute(f"ALTER TABLE green_message ADD COLUMN {column}")
+    for index in ("green_message_ready", "green_value_revocation"):
+        db.execute(f"DROP INDEX {index}")
+    for statement in (*_MESSAGE_INDEXES, _REVOCATION_INDEX, *_EFFECT_TABLES):
+        db.execute(statement)
+    db.execute("UPDATE green_format SET version = ?", (FORMAT,))

@@ -6,31 +6,46 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from huey_green import clock
-from huey_green.message import DeadLetter, Delivery, InFlight, Outgoing, Planned, Settlement
-from huey_green.storage.base import BaseStorage, Moment, epoch
-from huey_green.storage.sqlite import deadletters, transitions, values
+from huey_green.message import (
+    Claim,
+    DeadLetter,
+    Delivery,
+    InFlight,
+    Outgoing,
+    Planned,
+    Settlement,
+)
+from huey_green.storage.base import Moment, epoch
+from huey_green.storage.sqlite import (
+    chords,
+    claiming,
+    deadletters,
+    limits,
+    notes,
+    transitions,
+    waiting,
+)
 from huey_green.storage.sqlite.database import Database
+from huey_green.storage.sqlite.options import checked
+from huey_green.storage.sqlite.results import NEWS, READY, SqliteResults
 from huey_green.storage.sqlite.schema import QUEUE_TABLES
 from huey_green.storage.sqlite.statements import change, or_all, rows
-from huey_green.storage.sqlite.watch import Watch
-
-#: What one can wait for: a ready message, or the value of a key.
-_READY = "ready"
-_VALUE = "value:"
 
 
-class SqliteStorage(BaseStorage):
+class SqliteStorage(SqliteResults):
     """A queue in one file, for the processes of one machine.
 
     ``cache_mb`` is the page cache of a connection, in megabytes. A committed task survives the
-    end of every process; with ``fsync`` it survives the loss of power as well. ``timeout`` is
-    how many seconds a call waits for another process's write lock. ``strict_fifo`` is accepted
-    for huey's sake: the order of arrival is always kept here. Other keyword arguments go to
-    ``sqlite3.connect``.
+    end of every process; with ``fsync`` it survives the loss of power as well. ``journal_mode``
+    is one of SQLite's; with "memory" and "off" a killed process can leave a damaged file.
+    ``timeout`` is how many seconds a call waits for another process's write lock.
+    ``strict_fifo`` is accepted for huey's sake: the order of arrival is always kept here. Other
+    keyword arguments go to ``sqlite3.connect``, but for those by which it begins transactions
+    and minds threads: these are ours. Raises ``ConfigurationError`` for what is none of them.
     """
 
     blocking = True
@@ -50,23 +65,15 @@ class SqliteStorage(BaseStorage):
         **kwargs: Any,
     ) -> None:
         super().__init__(name, **kwargs)
-        self.filename = os.fspath(filename)
-        self._options: dict[str, Any] = {
-            "cache_mb": cache_mb,
-            "fsync": fsync,
-            "journal_mode": journal_mode,
-            "timeout": timeout,
-        }
-        self._database = Database(
-            self.filename, **self._options, options=kwargs, in_child=self._start_anew
+        self._options = checked(
+            name, filename, cache_mb, fsync, journal_mode, timeout, strict_fifo, kwargs
         )
-        self._watch = Watch(self._look)
+        self.filename = self._options.filename
+        self._database = Database(self._options, in_child=self._start_anew)
+        self._start_waiting()
         self._interrupted: set[str] = set()
         # Leased, and not yet with the caller: it may have been killed while it waited.
         self._landed: dict[str, deque[Delivery]] = {}
-        # What the last fetch saw, and how many marks we had set by then.
-        self._revoked = (True, 0)
-        self._marks = 0
 
     def close(self) -> None:
         self._database.close()
@@ -76,18 +83,17 @@ class SqliteStorage(BaseStorage):
 
     def independent(self) -> SqliteStorage:
         """Return a handle on the same file with connections of its own."""
-        return type(self)(self.name, self.filename, **self._options, **self.storage_kwargs)
+        given = self._options._asdict()
+        del given["connect"]
+        return type(self)(self.name, **given, **self.storage_kwargs)
 
     def _count(self, condition: str) -> int:
         [(number,)] = self._database.read(rows, f"SELECT COUNT(*) FROM {condition}", self.name)
         return int(number)
 
-    def _delete(self, condition: str, *args: Any) -> int:
-        return self._database.write(change, f"DELETE FROM {condition}", self.name, *args)
-
     def _start_anew(self) -> None:
         """Forget, in a forked child, what is the parent's."""
-        self._watch = Watch(self._look)
+        self._start_waiting()
         self._landed.clear()
         self._interrupted.clear()
 
@@ -97,39 +103,47 @@ class SqliteStorage(BaseStorage):
         self.enqueue_many([Outgoing(data, priority)])
 
     def enqueue_many(self, messages: Sequence[Outgoing]) -> None:
-        self._database.write(transitions.enqueue, self.name, messages)
-        self._watch.tell([_READY])
+        self._database.write(waiting.enqueue, self.name, messages)
+        self._watch.tell([READY])
 
     def dequeue(self) -> bytes | None:
-        popped = self._database.write(transitions.pop, self.name, 1)
+        popped = self._database.write(waiting.pop, self.name, 1)
         return popped[0].body if popped else None
 
     def queue_size(self) -> int:
-        return self._count("green_message WHERE queue = ? AND consumer IS NULL")
+        return self._count(f"green_message WHERE {waiting.READY}")
 
     def enqueued_items(self, limit: int | None = None) -> list[bytes]:
-        return [row[3] for row in self._database.read(transitions.ready, self.name, or_all(limit))]
+        return [row[3] for row in self._database.read(waiting.ready, self.name, or_all(limit))]
 
     def flush_queue(self) -> None:
-        self._delete("green_message WHERE queue = ? AND consumer IS NULL")
+        # Claims too: what is unique and was deleted could not be enqueued again.
+        ready, parked = "limited IS NULL", "limited IS NOT NULL"
+        self._flush(
+            *(f"green_message WHERE consumer IS NULL AND {one} AND" for one in (ready, parked)),
+            "green_claim WHERE",
+        )
 
     # The schedule.
 
     def add_to_schedule(self, data: bytes, timestamp: Moment) -> None:
-        self._database.write(transitions.plan, self.name, [Planned(data, epoch(timestamp))])
+        self._database.write(waiting.plan, self.name, [Planned(data, epoch(timestamp))])
 
     def read_schedule(self, timestamp: Moment) -> list[bytes]:
-        return self._database.write(transitions.take_due, self.name, epoch(timestamp))
+        return self._database.write(waiting.take_due, self.name, epoch(timestamp))
 
     def schedule_size(self) -> int:
         return self._count("green_schedule WHERE queue = ?")
 
     def scheduled_items(self, limit: int | None = None) -> list[bytes]:
-        found = self._database.read(transitions.due, self.name, float("inf"), or_all(limit))
+        found = self._database.read(waiting.due, self.name, float("inf"), or_all(limit))
         return [body for _, body in found]
 
+    def remove_scheduled(self, data: bytes) -> bool:
+        return self._database.write(waiting.remove, self.name, data)
+
     def flush_schedule(self) -> None:
-        self._delete("green_schedule WHERE queue = ?")
+        self._flush("green_schedule WHERE", "green_claim WHERE")
 
     def promote(
         self,
@@ -138,122 +152,29 @@ class SqliteStorage(BaseStorage):
         priority_of: Callable[[bytes], float | None] | None = None,
     ) -> int:
         now = self.time() if now is None else now
-        due = self._database.read(transitions.due, self.name, now, limit)
+        due = self._database.read(waiting.due, self.name, now, limit)
         # Outside of the transaction: it is a caller's code, and may take its time or raise.
         messages = {
             key: Outgoing(body, priority_of(body) if priority_of else None) for key, body in due
         }
         if not messages:
             return 0
-        moved = self._database.write(transitions.promote, self.name, messages)
-        self._watch.tell([_READY])
+        moved = self._database.write(waiting.promote, self.name, messages)
+        self._watch.tell([READY])
         return moved
 
-    # Results and other values.
-
-    def put_data(self, key: str, value: bytes, is_result: bool = False) -> None:
-        self._database.write(values.put, self.name, [(key, value)])
-        self._watch.tell([_VALUE + key])
-
-    def peek_data(self, key: str) -> bytes | None:
-        return self.peek_many([key]).get(key)
-
-    def peek_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        return self._database.read(values.peek, self.name, keys, self.time())
-
-    def pop_data(self, key: str) -> bytes | None:
-        return self._database.write(values.pop, self.name, key, self.time())
-
-    def has_data_for_key(self, key: str) -> bool:
-        return bool(self._database.read(values.present, self.name, [key], self.time()))
-
-    def put_if_empty(self, key: str, value: bytes, ttl: float | None = None) -> bool:
-        now = self.time()
-        stored = self._database.write(values.put_if_empty, self.name, key, value, ttl, now)
-        if stored:
-            self._watch.tell([_VALUE + key])
-        return stored
-
-    def wait_result(
-        self,
-        key: str,
-        timeout: float | None = None,
-        backoff: float = 1.15,
-        max_delay: float = 1.0,
-    ) -> bool:
-        ends_at = None if timeout is None else clock.monotonic() + timeout
-        with self._watch.waiting_for(_VALUE + key) as waiter:
-            while not self.has_data_for_key(key):
-                if not self._watch.wait(waiter, ends_at):
-                    return False
-        return True
-
-    def _look(self, awaited: Callable[[], Collection[str]]) -> list[str]:
-        return self._database.read(self._look_here, awaited)
-
-    def _look_here(
-        self, db: sqlite3.Connection, awaited: Callable[[], Collection[str]]
-    ) -> list[str]:
-        """Return the topics that came true, if others wrote since the last look."""
-        if not self._database.has_changed(db):
-            return []
-        topics = awaited()
-        keys = [topic.removeprefix(_VALUE) for topic in topics if topic.startswith(_VALUE)]
-        present = values.present(db, self.name, keys, self.time())
-        is_ready = _READY in topics and self._is_ready(db)
-        return [*(_VALUE + key for key in present), *([_READY] if is_ready else [])]
-
-    def result_store_size(self) -> int:
-        return self._database.read(values.size, self.name, self.time())
-
-    def result_items(self) -> dict[str, bytes]:
-        return self._database.read(values.items, self.name, self.time())
-
-    def flush_results(self) -> None:
-        self._delete("green_value WHERE queue = ?")
-
-    # Counters.
-
-    def incr(self, key: str, amount: int = 1) -> int:
-        return self._database.write(values.incr, self.name, key, amount)
-
-    def delete_counter(self, key: str) -> None:
-        self._delete("green_counter WHERE queue = ? AND key = ?", key)
-
-    def flush_counters(self) -> None:
-        self._delete("green_counter WHERE queue = ?")
+    # The whole.
 
     def flush_all(self) -> None:
-        self._database.write(self._flush_all)
+        self._flush(*(f"{table} WHERE" for table in QUEUE_TABLES))
         self._landed.clear()
 
-    def _flush_all(self, db: sqlite3.Connection) -> None:
-        for table in QUEUE_TABLES:
-            change(db, f"DELETE FROM {table} WHERE queue = ?", self.name)
+    def _flush(self, *conditions: str) -> None:
+        def flush(db: sqlite3.Connection) -> None:
+            for condition in conditions:
+                change(db, f"DELETE FROM {condition} queue = ?", self.name)
 
-    # Revocation marks.
-
-    def put_revocation(self, key: str, value: bytes) -> None:
-        self._database.write(values.put, self.name, [(key, value)], True)
-        self._marks += 1
-
-    def has_revocations(self) -> bool:
-        seen, marks = self._revoked
-        return seen or marks != self._marks
-
-    def _is_ready(self, db: sqlite3.Connection) -> bool:
-        """Say whether a message is ready; note whether there are revocations."""
-        marks = self._marks  # One that is set while we look is not overlooked.
-        [(ready, revoked)] = rows(
-            db,
-            "SELECT"
-            " EXISTS (SELECT 1 FROM green_message WHERE queue = ? AND consumer IS NULL),"
-            " EXISTS (SELECT 1 FROM green_value WHERE queue = ? AND revocation = 1)",
-            self.name,
-            self.name,
-        )
-        self._revoked = (bool(revoked), marks)
-        return bool(ready)
+        self._database.write(flush)
 
     # The lease protocol.
 
@@ -267,7 +188,7 @@ class SqliteStorage(BaseStorage):
         ends_at = clock.monotonic() + wait
         taken = self._take(consumer, limit, lease)
         if not taken and wait > 0:
-            with self._watch.waiting_for(_READY) as waiter:
+            with self._watch.waiting_for(READY) as waiter:
                 while consumer not in self._interrupted:
                     if self._database.read(self._is_ready):
                         taken = self._take(consumer, limit, lease)
@@ -282,7 +203,7 @@ class SqliteStorage(BaseStorage):
         if lease is not None:
             self._database.write(self._lease, consumer, room, lease, then=landed.extend)
         elif self._database.read(self._is_ready) and room:
-            self._database.write(transitions.pop, self.name, room, then=landed.extend)
+            self._database.write(waiting.pop, self.name, room, then=landed.extend)
         taken: list[Delivery] = []
         while landed and len(taken) < limit:
             taken.append(landed.popleft())
@@ -296,12 +217,12 @@ class SqliteStorage(BaseStorage):
 
     def interrupt(self, consumer: str) -> None:
         self._interrupted.add(consumer)
-        self._watch.tell([_READY])
+        self._watch.tell([READY])
 
     def settle(self, consumer: str, settlements: Sequence[Settlement]) -> list[Settlement]:
         refused = self._database.write(transitions.settle, self.name, consumer, settlements)
         results = (key for one in settlements for key, _ in one.effects.results)
-        self._watch.tell([_READY, *(_VALUE + key for key in results)])
+        self._watch.tell([READY, *(NEWS + key for key in results)])
         return refused
 
     def begin(self, consumer: str, deliveries: Sequence[Delivery]) -> None:
@@ -309,7 +230,7 @@ class SqliteStorage(BaseStorage):
 
     def release(self, consumer: str, deliveries: Sequence[Delivery]) -> int:
         released = self._database.write(transitions.release, self.name, consumer, deliveries)
-        self._watch.tell([_READY])
+        self._watch.tell([READY])
         return released
 
     def extend(self, consumer: str, lease: float) -> None:
@@ -319,7 +240,7 @@ class SqliteStorage(BaseStorage):
         self._landed.pop(consumer, None)
         self._interrupted.discard(consumer)
         self._database.write(transitions.leave, self.name, consumer)
-        self._watch.tell([_READY])
+        self._watch.tell([READY])
 
     def consumers(self) -> dict[str, float]:
         return self._database.read(transitions.consumers, self.name)
@@ -327,10 +248,11 @@ class SqliteStorage(BaseStorage):
     def reclaim(self, limit: int = 1000, dead: Iterable[str] = (), now: float | None = None) -> int:
         known_dead = frozenset(dead)
         now = self.time() if now is None else now
-        if not self._database.read(transitions.ended_consumers, self.name, known_dead, now):
+        read = self._database.read
+        if not read(transitions.is_anything_to_reclaim, self.name, known_dead, now):
             return 0  # The usual case, and it takes no write lock.
         moved = self._database.write(transitions.reclaim, self.name, limit, known_dead, now)
-        self._watch.tell([_READY])
+        self._watch.tell([READY])
         return moved
 
     def enqueue_once(
@@ -338,12 +260,69 @@ class SqliteStorage(BaseStorage):
     ) -> bool:
         message = Outgoing(data, priority)
         now = self.time()
-        enqueued = self._database.write(transitions.enqueue_once, self.name, message, key, ttl, now)
-        self._watch.tell([_READY])
+        enqueued = self._database.write(waiting.enqueue_once, self.name, message, key, ttl, now)
+        self._watch.tell([READY])
         return enqueued
 
     def in_flight(self) -> list[InFlight]:
         return self._database.read(transitions.in_flight, self.name)
+
+    # Chords and claims.
+
+    def chord_values(self, chord: str, size: int) -> list[bytes | None]:
+        return self._database.read(chords.noted_values, self.name, chord, size)
+
+    def enqueue_claimed(
+        self,
+        data: bytes,
+        claim: Claim,
+        ttl: float | None = None,
+        at: float | None = None,
+        priority: float | None = None,
+    ) -> str | None:
+        message = Outgoing(data, priority) if at is None else Planned(data, at)
+        now = self.time()
+        write = self._database.write
+        holder = write(claiming.enqueue_claimed, self.name, message, claim, ttl, now)
+        self._watch.tell([READY])
+        return holder
+
+    def drop_claims(self, claims: Sequence[Claim]) -> None:
+        self._database.write(claiming.drop, self.name, claims)
+
+    def postpone(self, data: bytes, claim: Claim, at: float) -> str | None:
+        return self._database.write(claiming.postpone, self.name, Planned(data, at), claim)
+
+    # Limits.
+
+    def admit(self, consumer: str, delivery: Delivery, key: str, limit: int) -> bool:
+        return self._database.write(transitions.admit, self.name, consumer, delivery, key, limit)
+
+    def parked_items(self, limit: int | None = None) -> list[bytes]:
+        return self._database.read(limits.parked, self.name, or_all(limit))
+
+    def hit(self, key: str, limit: int, per: float, now: float | None = None) -> float:
+        def hit(db: sqlite3.Connection) -> float:
+            at = self.time() if now is None else now  # Only now: it may have waited to begin.
+            return limits.hit(db, self.name, key, limit, per, at)
+
+        return self._database.write(hit)
+
+    def hits(self, key: str, per: float, now: float | None = None) -> int:
+        at = self.time() if now is None else now
+        return self._database.read(limits.hits, self.name, key, per, at)
+
+    def forget_hits(self, key: str) -> None:
+        self._delete("green_hit WHERE queue = ? AND key = ?", key)
+
+    # Canceling. Both take the time while they hold the write lock: a note with an earlier moment
+    # than the one that was told cannot come after it.
+
+    def cancel(self, task_id: str) -> None:
+        self._database.write(lambda db: notes.cancel(db, self.name, task_id, self.time()))
+
+    def canceled(self, since: float) -> tuple[list[str], float]:
+        return self._database.write(lambda db: (notes.canceled(db, self.name, since), self.time()))
 
     # Dead letters.
 
@@ -352,12 +331,12 @@ class SqliteStorage(BaseStorage):
 
     def requeue_dead(self, ids: Iterable[str] | None = None) -> int:
         moved = self._database.write(self._requeue, None if ids is None else list(ids))
-        self._watch.tell([_READY])
+        self._watch.tell([READY])
         return moved
 
     def _requeue(self, db: sqlite3.Connection, ids: list[str] | None) -> int:
         letters = deadletters.exhume(db, self.name, ids)
-        transitions.enqueue(db, self.name, [Outgoing(one.body, one.priority) for one in letters])
+        waiting.enqueue(db, self.name, [Outgoing(one.body, one.priority) for one in letters])
         return len(letters)
 
     def delete_dead(self, ids: Iterable[str] | None = None) -> int:

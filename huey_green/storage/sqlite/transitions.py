@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What happens to messages, each transition a function to be run inside one transaction.
+"""What happens to leases, each transition a function to be run inside one transaction.
 
 A leased message keeps its row, and so its place in the order when it is given back.
 """
@@ -9,53 +9,17 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
 
-from huey_green.message import Delivery, InFlight, Outgoing, Planned, Settlement
-from huey_green.storage.sqlite import deadletters, values
+from huey_green.message import NO_EXTRA, NOTHING, Delivery, Extra, InFlight, Outgoing, Settlement
+from huey_green.storage.sqlite import chords, claiming, deadletters, limits, notes, values, waiting
 from huey_green.storage.sqlite.statements import change, rows, with_ids
-
-
-def enqueue(db: sqlite3.Connection, queue: str, messages: Iterable[Outgoing]) -> None:
-    db.executemany(
-        "INSERT INTO green_message (queue, priority, body) VALUES (?, ?, ?)",
-        [(queue, priority or 0, body) for body, priority in messages],
-    )
-
-
-def enqueue_once(
-    db: sqlite3.Connection, queue: str, message: Outgoing, key: str, ttl: float, now: float
-) -> bool:
-    change(db, "DELETE FROM green_once WHERE queue = ? AND expires_at <= ?", queue, now)
-    sql = "INSERT OR IGNORE INTO green_once (queue, key, expires_at) VALUES (?, ?, ?)"
-    is_new = change(db, sql, queue, key, now + ttl) > 0
-    if is_new:
-        enqueue(db, queue, [message])
-    return is_new
-
-
-def ready(db: sqlite3.Connection, queue: str, limit: int) -> list[Any]:
-    """Return id, lease, history and body of the ready messages, the next one first."""
-    return rows(
-        db,
-        "SELECT id, lease, history, body FROM green_message"
-        " WHERE queue = ? AND consumer IS NULL ORDER BY priority DESC, id LIMIT ?",
-        queue,
-        limit,
-    )
-
-
-def pop(db: sqlite3.Connection, queue: str, limit: int) -> list[Delivery]:
-    taken = ready(db, queue, limit)
-    with_ids(db, "DELETE FROM green_message WHERE id", [row[0] for row in taken])
-    return [Delivery(row[3]) for row in taken]
 
 
 def lease(
     db: sqlite3.Connection, queue: str, consumer: str, limit: int, ends_at: float
 ) -> list[Delivery]:
     extend(db, queue, consumer, ends_at)
-    taken = ready(db, queue, limit)
+    taken = waiting.ready(db, queue, limit)
     sql = "UPDATE green_message SET consumer = ?, lease = lease + 1, begun = 0 WHERE id"
     with_ids(db, sql, [row[0] for row in taken], consumer)
     return [_delivery(*row) for row in taken]
@@ -88,28 +52,48 @@ def settle(
     ended, accepted, refused = [], [], []
     for settlement in settlements:
         receipt = settlement.delivery.receipt
-        if receipt is None:
-            accepted.append(settlement.effects)
-        elif receipt in held:
-            accepted.append(settlement.effects)
+        if receipt is not None:
+            if receipt not in held:
+                refused.append(settlement)
+                continue
             ended.append(held.pop(receipt))
-        else:
-            refused.append(settlement)
+        if settlement.effects is not NOTHING:
+            accepted.append(settlement.effects)
     with_ids(db, "DELETE FROM green_message WHERE id", ended)
     values.put(db, queue, (pair for effects in accepted for pair in effects.results))
-    enqueue(db, queue, (message for effects in accepted for message in effects.enqueue))
-    plan(db, queue, (planned for effects in accepted for planned in effects.schedule))
+    waiting.enqueue(db, queue, (message for effects in accepted for message in effects.enqueue))
+    waiting.plan(db, queue, (planned for effects in accepted for planned in effects.schedule))
     deadletters.bury(db, queue, (effects.dead for effects in accepted if effects.dead is not None))
+    for effects in accepted:
+        if effects.extra is not NO_EXTRA:
+            _apply(db, queue, effects.extra)
     return refused
+
+
+def _apply(db: sqlite3.Connection, queue: str, extra: Extra) -> None:
+    chords.note(db, queue, extra.members)
+    chords.forget(db, queue, extra.joined)
+    claiming.drop(db, queue, extra.drops)
+    if extra.limited is not None:
+        limits.unpark(db, queue, [extra.limited])
+    notes.forget_progress(db, queue, extra.progress)
+
+
+def admit(
+    db: sqlite3.Connection, queue: str, consumer: str, delivery: Delivery, key: str, limit: int
+) -> bool:
+    """Give a lease a permit, or park its message; False also if the lease is no longer held."""
+    held = _held(db, queue, consumer, [delivery]).values()
+    return any(limits.take_permit(db, queue, leased, key, limit) for leased in held)
 
 
 def release(
     db: sqlite3.Connection, queue: str, consumer: str, deliveries: Sequence[Delivery]
 ) -> int:
     held = _held(db, queue, consumer, deliveries)
-    with_ids(db, "UPDATE green_message SET consumer = NULL WHERE id", list(held.values()))
+    limits.give_back(db, queue, list(held.values()))
     unleased = [Outgoing(one.body) for one in deliveries if one.receipt is None]
-    enqueue(db, queue, unleased)
+    waiting.enqueue(db, queue, unleased)
     return len(held) + len(unleased)
 
 
@@ -131,8 +115,8 @@ def _held(
 
 
 def leave(db: sqlite3.Connection, queue: str, consumer: str) -> None:
-    sql = "UPDATE green_message SET consumer = NULL WHERE queue = ? AND consumer = ?"
-    change(db, sql, queue, consumer)
+    sql = "SELECT id FROM green_message WHERE queue = ? AND consumer = ?"
+    limits.give_back(db, queue, [key for (key,) in rows(db, sql, queue, consumer)])
     _forget(db, queue, consumer)
 
 
@@ -153,9 +137,17 @@ def ended_consumers(
     return [consumer for consumer, ends in known if ends <= now or consumer in known_dead]
 
 
+def is_anything_to_reclaim(
+    db: sqlite3.Connection, queue: str, known_dead: Collection[str], now: float
+) -> bool:
+    return bool(ended_consumers(db, queue, known_dead, now) or limits.unattended(db, queue))
+
+
 def reclaim(
     db: sqlite3.Connection, queue: str, limit: int, known_dead: Collection[str], now: float
 ) -> int:
+    # Before permits end here: each of those brings a message back by itself.
+    limits.unpark(db, queue, limits.unattended(db, queue))
     moved = 0
     for consumer in ended_consumers(db, queue, known_dead, now):
         found = rows(
@@ -169,14 +161,14 @@ def reclaim(
         given_back = found[: limit - moved]
         line = f"{now:.3f} {consumer}"
         db.executemany(
-            "UPDATE green_message SET consumer = NULL, history = ? WHERE id = ?",
+            "UPDATE green_message SET history = ? WHERE id = ?",
             [
                 (json.dumps([*json.loads(history), line]), key)
-                if begun or history == "[]"
-                else (history, key)
                 for key, history, begun in given_back
+                if begun or history == "[]"
             ],
         )
+        limits.give_back(db, queue, [key for key, _, _ in given_back])
         moved += len(given_back)
         if len(given_back) == len(found):
             _forget(db, queue, consumer)
@@ -195,39 +187,3 @@ def in_flight(db: sqlite3.Connection, queue: str) -> list[InFlight]:
         InFlight(consumer, f"{key}:{lease_number}", body, ends_at)
         for consumer, key, lease_number, body, ends_at in found
     ]
-
-
-# The schedule.
-
-
-def plan(db: sqlite3.Connection, queue: str, planned: Iterable[Planned]) -> None:
-    db.executemany(
-        "INSERT INTO green_schedule (queue, at, body) VALUES (?, ?, ?)",
-        [(queue, at, body) for body, at in planned],
-    )
-
-
-def due(db: sqlite3.Connection, queue: str, now: float, limit: int) -> list[tuple[int, bytes]]:
-    """Return id and body of what is due at ``now``, the earliest first."""
-    return rows(
-        db,
-        "SELECT id, body FROM green_schedule WHERE queue = ? AND at <= ? ORDER BY at, id LIMIT ?",
-        queue,
-        now,
-        limit,
-    )
-
-
-def take_due(db: sqlite3.Connection, queue: str, now: float) -> list[bytes]:
-    found = due(db, queue, now, -1)
-    with_ids(db, "DELETE FROM green_schedule WHERE id", [key for key, _ in found])
-    return [body for _, body in found]
-
-
-def promote(db: sqlite3.Connection, queue: str, messages: dict[int, Outgoing]) -> int:
-    """Enqueue these messages, by their ids on the schedule, as far as they are still there."""
-    ids = list(messages)
-    left = {key for (key,) in with_ids(db, "SELECT id FROM green_schedule WHERE id", ids)}
-    enqueue(db, queue, [message for key, message in messages.items() if key in left])
-    with_ids(db, "DELETE FROM green_schedule WHERE id", ids)
-    return len(left)

@@ -11,24 +11,36 @@ from huey_green.storage.sqlite.statements import change, rows, with_keys
 _LIVE = "FROM green_value WHERE queue = ? AND (expires_at IS NULL OR expires_at > ?)"
 
 
-def put(
-    db: sqlite3.Connection,
-    queue: str,
-    pairs: Iterable[tuple[str, bytes]],
-    is_revocation: bool = False,
-) -> None:
+def put(db: sqlite3.Connection, queue: str, pairs: Iterable[tuple[str, bytes]]) -> None:
     db.executemany(
-        "INSERT INTO green_value (queue, key, value, revocation) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (queue, key) DO UPDATE SET value = excluded.value, expires_at = NULL,"
-        " revocation = revocation | excluded.revocation",
-        [(queue, key, value, int(is_revocation)) for key, value in pairs],
+        "INSERT INTO green_value (queue, key, value) VALUES (?, ?, ?)"
+        " ON CONFLICT (queue, key) DO UPDATE SET value = excluded.value, expires_at = NULL",
+        [(queue, key, value) for key, value in pairs],
     )
+
+
+def put_revocation(
+    db: sqlite3.Connection, queue: str, key: str, value: bytes, ttl: float | None, now: float
+) -> None:
+    _forget_expired(db, queue, now)
+    put(db, queue, [(key, value)])
+    change(
+        db,
+        "UPDATE green_value SET revocation = 1, expires_at = ? WHERE queue = ? AND key = ?",
+        None if ttl is None else now + ttl,
+        queue,
+        key,
+    )
+
+
+def _forget_expired(db: sqlite3.Connection, queue: str, now: float) -> None:
+    change(db, "DELETE FROM green_value WHERE queue = ? AND expires_at <= ?", queue, now)
 
 
 def put_if_empty(
     db: sqlite3.Connection, queue: str, key: str, value: bytes, ttl: float | None, now: float
 ) -> bool:
-    change(db, "DELETE FROM green_value WHERE queue = ? AND expires_at <= ?", queue, now)
+    _forget_expired(db, queue, now)
     sql = "INSERT OR IGNORE INTO green_value (queue, key, value, expires_at) VALUES (?, ?, ?, ?)"
     return change(db, sql, queue, key, value, None if ttl is None else now + ttl) > 0
 
@@ -46,6 +58,11 @@ def pop(db: sqlite3.Connection, queue: str, key: str, now: float) -> bytes | Non
     found = peek(db, queue, [key], now)
     change(db, "DELETE FROM green_value WHERE queue = ? AND key = ?", queue, key)
     return found.get(key)
+
+
+def delete_if(db: sqlite3.Connection, queue: str, key: str, value: bytes, now: float) -> bool:
+    sql = f"DELETE {_LIVE} AND key = ? AND value = ?"
+    return change(db, sql, queue, now, key, value) > 0
 
 
 def items(db: sqlite3.Connection, queue: str, now: float) -> dict[str, bytes]:

@@ -20,12 +20,12 @@ Look = Callable[[Callable[[], Collection[str]]], Iterable[str]]
 
 
 class Waiter:
-    """One who waits for a topic; ``event`` also tells it to lead."""
+    """One who waits for one of some topics; ``event`` also tells it to lead."""
 
-    __slots__ = ("event", "has_news", "topic")
+    __slots__ = ("event", "has_news", "topics")
 
-    def __init__(self, topic: str) -> None:
-        self.topic = topic
+    def __init__(self, topics: frozenset[str]) -> None:
+        self.topics = topics
         self.event = threading.Event()
         self.has_news = False
 
@@ -48,11 +48,12 @@ class Watch:
         self._leader: Waiter | None = None
 
     @contextmanager
-    def waiting_for(self, topic: str) -> Iterator[Waiter]:
-        """Announce the wish to wait. Check the topic inside: what came before is not told."""
-        waiter = Waiter(topic)
+    def waiting_for(self, *topics: str) -> Iterator[Waiter]:
+        """Announce the wish to wait. Check the topics inside: what came before is not told."""
+        waiter = Waiter(frozenset(topics))
         with self._lock:
-            self._waiters.setdefault(topic, []).append(waiter)
+            for topic in waiter.topics:
+                self._waiters.setdefault(topic, []).append(waiter)
         try:
             yield waiter
         finally:
@@ -60,7 +61,7 @@ class Watch:
                 self._remove(waiter)
 
     def wait(self, waiter: Waiter, ends_at: float | None) -> bool:
-        """Return True when the topic may have come true, False at ``ends_at`` (monotonic)."""
+        """Return True when a topic may have come true, False at ``ends_at`` (monotonic)."""
         delay = FIRST_DELAY
         while True:
             waiter.event.clear()
@@ -91,10 +92,11 @@ class Watch:
             return self._leader is waiter
 
     def _remove(self, waiter: Waiter) -> None:
-        others = self._waiters[waiter.topic]
-        others.remove(waiter)
-        if not others:
-            del self._waiters[waiter.topic]
+        for topic in waiter.topics:
+            others = self._waiters[topic]
+            others.remove(waiter)
+            if not others:
+                del self._waiters[topic]
         # Also when nobody leads: the one that was asked to may be this one.
         if self._leader in (waiter, None):
             self._leader = None
