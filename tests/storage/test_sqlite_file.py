@@ -126,7 +126,7 @@ def test_the_file_stays_the_same_where_the_process_goes(
     storage.enqueue(b"a")
     storage.close()
     assert (tmp_path / "queue.db").exists()
-    assert storage.describe() == "SQLite queue.db"
+    assert storage.describe() == f"SQLite {tmp_path / 'queue.db'}"
 
 
 def test_a_missing_directory_is_a_mistake_that_is_named(tmp_path: Path) -> None:

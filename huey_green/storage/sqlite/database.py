@@ -210,7 +210,7 @@ class Database:
 
     def describe(self) -> str:
         """Name the file to a person."""
-        return f"SQLite {self.filename}"
+        return f"SQLite {self._path}"
 
     # A fork copies SQLite's books of its locks, but not the locks: a child that used the file
     # with them could see its log deleted by others. So no connection is open across a fork.

@@ -11,7 +11,7 @@ from huey_green.storage.base import LOOK_AGAIN, BaseStorage
 from huey_green.storage.sqlite import notes, values, waiting
 from huey_green.storage.sqlite.database import Database
 from huey_green.storage.sqlite.statements import change, rows
-from huey_green.storage.sqlite.watch import Watch
+from huey_green.storage.watch import Watch
 
 #: What one can wait for: a ready message, or news under a key.
 READY = "ready"
