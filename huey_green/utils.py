@@ -11,9 +11,10 @@ from importlib import import_module
 from typing import Any
 
 from huey_green import clock
-from huey_green.wire import Error
+from huey_green.wire import SKIPPED, Error
 
 __all__ = [
+    "SKIPPED",
     "Error",
     "aware_to_utc",
     "encode",
