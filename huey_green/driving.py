@@ -63,8 +63,15 @@ class Driving(Enqueueing):
 
     def read_periodic(self, timestamp: datetime | None = None) -> list[PeriodicTask]:
         """Return the periodic tasks that are to run in the minute of ``timestamp``, or now."""
-        moment = clock.from_epoch(self._moment(timestamp), self.utc)
-        return [task for task in self.registry.periodic_tasks if task.validate_datetime(moment)]
+        now = self._moment(timestamp)
+        return [task for task in self.registry.periodic_tasks if self._is_due(task, now)]
+
+    def _is_due(self, task: PeriodicTask, now: float) -> bool:
+        occurrences = getattr(type(task).validator, "occurrences", None)
+        if occurrences is None:
+            return bool(task.validate_datetime(clock.from_epoch(now, self.utc)))
+        minute = now // 60 * 60
+        return bool(occurrences(minute - 0.001, minute + 59.999))
 
     def ready_to_run(self, task: Task, timestamp: datetime | None = None) -> bool:
         """Say whether a task's ``eta`` has come, now or at ``timestamp``."""

@@ -55,7 +55,7 @@ class Registry:
             hint = f"did you mean {' or '.join(near)}?" if near else "is its module imported?"
             raise UnknownTask(
                 f"task {name} is not registered in this process: {hint} "
-                f"({len(self._classes)} tasks are known)"
+                f"({len(self._classes)} known here)"
             ) from None
 
     def create_message(self, task: Task, utc: bool) -> Message:

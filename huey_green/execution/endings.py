@@ -18,6 +18,7 @@ from huey_green.exceptions import (
     TaskException,
     TaskLockedException,
     TaskTimeout,
+    UnknownTask,
     UnreadableMessage,
 )
 from huey_green.execution.outcome import Event, Outcome, Retry, after_failure
@@ -155,7 +156,8 @@ class Endings:
         self, delivery: Delivery, message: Message | None, error: UnreadableMessage
     ) -> Outcome:
         """The bytes are no message, or one of a task that nobody knows."""
-        log.error("a message goes to the dead letters: it %s", error)
+        subject = "" if isinstance(error, UnknownTask) else "it "
+        log.error("a message goes to the dead letters: %s%s", subject, error)
         results: _Results = ()
         if message is not None and self._host.results:
             metadata = error_metadata(message.id, error, 0)
