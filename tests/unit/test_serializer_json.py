@@ -170,3 +170,11 @@ def test_errors_travel():
     back = decode_value(JSON, encode_value(JSON, Error(metadata)))
     assert isinstance(back, Error)
     assert back.metadata == metadata
+
+
+def test_a_message_with_something_else_in_it_is_refused_by_its_argument():
+    message = Message("1", "app.send", ({"when": datetime(2024, 1, 1)},))
+    with pytest.raises(
+        SerializationError, match=r"task app\.send .*args\[0\]\['when'\] is a datet"
+    ):
+        encode_message(JSON, message)
