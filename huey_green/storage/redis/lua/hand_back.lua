@@ -1,4 +1,5 @@
 -- hand_back: put what a consumer holds back in the queue, the oldest in front, as it was before.
+-- KEYS  1-4 order   from `first_key` on: permits (hash), permit counts (hash), parked (zset)
 -- Return how many messages were moved: up to `limit`, and 0 only when nothing is left.
 local function landed(limit, visit)
   local moved = 0
@@ -18,8 +19,7 @@ local function older(a, b)
 end
 
 -- The latest go back first, so that those before them end up in front. A consumer holds no more
--- than its workers, so that reading all its receipts is bounded. `first_key` is where the three
--- keys of permits are.
+-- than its workers, so that reading all its receipts is bounded.
 local function hand_back(inflight, limit, visit, first_key)
   local receipts = redis.call('HKEYS', inflight)
   table.sort(receipts, older)
