@@ -15,6 +15,7 @@ from huey_green import (
     CancelExecution,
     Consumer,
     Huey,
+    JSONSerializer,
     MemoryHuey,
     PriorityRedisHuey,
     RedisHuey,
@@ -22,12 +23,18 @@ from huey_green import (
     ResultGroup,
     RetryTask,
     Serializer,
+    SignedSerializer,
     SqliteHuey,
     Task,
     TaskException,
     TaskWrapper,
     crontab,
 )
+from huey_green.api import Huey as ApiHuey
+from huey_green.consumer import Consumer as ConsumerByItsPath
+from huey_green.contrib.asyncio import aget_result, aget_result_group
+from huey_green.contrib.helpers import RedisSemaphore, lock_task_semaphore
+from huey_green.contrib.mini import MiniHuey, MiniHueyResult
 from huey_green.signals import SIGNAL_ERROR
 
 huey: Huey = RedisHuey("app", url="redis://localhost:6379/0")
@@ -147,3 +154,46 @@ class JSON(Serializer):
 
 
 SqliteHuey("app", results=False, serializer=JSON(), compression=True, at_most_once=True)
+
+
+class SignedJSON(SignedSerializer, JSONSerializer):
+    """Both."""
+
+
+signed = MemoryHuey(serializer=SignedJSON(["new", b"old"], digest="blake2b", compression=True))
+by_another_path: ApiHuey = signed
+ConsumerByItsPath(by_another_path, workers=1).stop()
+
+
+@huey.task()
+@lock_task_semaphore(huey, "reports", 2)
+def limited(number: int) -> str:
+    return str(number)
+
+
+async def awaiting() -> None:
+    assert_type(await aget_result(limited(1), timeout=5), str | None)
+    assert_type(await aget_result_group(limited.map([1, 2])), list[Any])
+    limited("x")  # error: arg-type
+
+
+with RedisSemaphore(huey, "reports", 2) as semaphore:
+    assert_type(semaphore.acquire(), str | None)
+
+mini = MiniHuey(pool_size=5)
+
+
+@mini.task()
+def fetch(url: str) -> bytes:
+    return url.encode()
+
+
+@mini.periodic_task(crontab(minute="*/5"))
+def refresh() -> int:
+    return 5
+
+
+assert_type(fetch("http://localhost"), MiniHueyResult)
+assert_type(fetch.schedule(("http://localhost",), delay=0.5), MiniHueyResult)
+assert_type(refresh(), int)
+fetch(5)  # error: arg-type
