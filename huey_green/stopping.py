@@ -3,25 +3,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from huey_green import clock
-from huey_green.exceptions import InvalidArgument, TaskCanceled
+from huey_green.exceptions import InvalidArgument, TaskCanceled, UnreadableMessage
 from huey_green.execution.executor import Executor
 from huey_green.fingerprint import fingerprint
 from huey_green.keeping import Keeping
-from huey_green.message import Delivery
+from huey_green.message import Delivery, Message
 from huey_green.revocation import Revocations, all_of, one_call
 from huey_green.serializer import Serializer
 from huey_green.task import Task, arguments_of
+from huey_green.wire import decode_message
 
 
 class Stopping(Keeping):
     """Mixed into Huey, which makes the attributes."""
 
     executor: Executor
+    at_most_once: bool
     _immediate: bool
 
     @property
@@ -45,7 +47,9 @@ class Stopping(Keeping):
         ``kwargs`` for those with these arguments.
         """
         if revoke_until is not None and not isinstance(revoke_until, datetime):
-            raise InvalidArgument(f"revoke_until is a datetime, not {revoke_until!r}")
+            raise InvalidArgument(
+                f"revoke_until is a datetime, not {revoke_until!r} (arguments go into args=)"
+            )
         key = self._revocation_key(task, args, kwargs)
         self._revocations.revoke(key, revoke_until, revoke_once)
 
@@ -138,29 +142,96 @@ class Stopping(Keeping):
 
     def cancel(self, id: str) -> bool:  # noqa: A002 - huey's name
         """Stop the task with this id wherever it is; see ``Result.cancel``."""
-        if self.storage.has_data_for_key(id):
-            return False
-        task = Task(id=id)
-        # First the mark, then the note: whoever begins it after the one sees it, and whoever
-        # runs it already sees the other.
-        self._revocations.cancel(task.revoke_id)
-        self.storage.cancel(id)
-        waiting = self._take_off_schedule(id)
-        if waiting is not None:
-            self._revocations.restore(task.revoke_id)
-            error = TaskCanceled("canceled before it ran")
-            self._apply(Delivery(b""), self.executor.endings.canceled(waiting, error))
-        return True
+        return id in self.cancel_many([id])
 
-    def _take_off_schedule(self, id: str) -> Task | None:  # noqa: A002 - huey's name
-        in_the_clear = type(self.serializer) is Serializer and not self.serializer.comp
-        for data in self.storage.scheduled_items():
-            if in_the_clear and id.encode() not in data:
+    def cancel_many(self, ids: Iterable[str]) -> set[str]:
+        """Stop the tasks with these ids; return those that had not ended.
+
+        All are looked for at once, where ``cancel`` would go through the queue for each.
+        """
+        found: set[str] = set()
+        left = set(ids)
+        for one in left:
+            # First the mark, then the note: whoever begins it after the one sees it, and
+            # whoever runs it already sees the other.
+            self._revocations.cancel(Task(id=one).revoke_id)
+            self.storage.cancel(one)
+        # Twice: what goes back while we look, from a consumer to the queue, escapes one look.
+        for _ in range(2):
+            found |= self._stop_waiting(left - found)
+        for one in left - found:
+            self._revocations.restore(Task(id=one).revoke_id)
+        if self._may_run_without_lease():
+            found.update(one for one in left - found if not self.storage.has_data_for_key(one))
+        return found
+
+    def _stop_waiting(self, ids: set[str]) -> set[str]:
+        """Look for these tasks on the way that they go; return those that were found.
+
+        On the schedule they end at once. Elsewhere the mark ends them when their turn comes, or
+        the note where they run.
+        """
+        found: set[str] = set()
+        for items in (
+            self.storage.scheduled_items,
+            self.storage.parked_items,
+            self.storage.enqueued_items,
+            lambda: [one.body for one in self.storage.in_flight()],
+        ):
+            if found >= ids:
+                break
+            for data, message in self._containing(ids, items()):
+                if items == self.storage.scheduled_items and message.id in ids:
+                    if self._end_scheduled(data, message):
+                        found.add(message.id)
+                else:
+                    found |= ids.intersection(_ids_in(message))
+        return found
+
+    def _containing(
+        self, ids: set[str], items: Iterable[bytes]
+    ) -> Iterator[tuple[bytes, Message]]:
+        """Yield those of ``items`` that are one of these tasks, or bring one."""
+        looked_for = [one.encode() for one in ids]
+        # To look for a few strings in bytes is far quicker than to unpickle those.
+        is_quick = len(ids) < 10 and type(self.serializer) is Serializer and not self.serializer.comp
+        for data in items:
+            if is_quick and not any(one in data for one in looked_for):
                 continue
             try:
-                task = self.deserialize_task(data)
-            except Exception:
+                message = decode_message(self.serializer, data)
+            except UnreadableMessage:
                 continue
-            if task.id == id and self.storage.remove_scheduled(data):
-                return task
-        return None
+            if not ids.isdisjoint(_ids_in(message)):
+                yield data, message
+
+    def _end_scheduled(self, data: bytes, message: Message) -> bool:
+        """End a task on the schedule as canceled; False when it is there no more."""
+        try:
+            task = self.registry.create_task(message, self.utc)
+        except UnreadableMessage:
+            return True  # A consumer that knows it will find the mark.
+        if not self.storage.remove_scheduled(data):
+            return False
+        self._revocations.restore(task.revoke_id)
+        error = TaskCanceled("canceled before it ran")
+        self._apply(Delivery(b""), self.executor.endings.canceled(task, error))
+        return True
+
+    def _may_run_without_lease(self) -> bool:
+        """Say whether a task may run and be nowhere in the storage."""
+        return (
+            self.at_most_once
+            or not self.storage.leases
+            or any(task.at_most_once for task in self.registry.tasks.values())
+        )
+
+
+def _ids_in(message: Message | None) -> Iterator[str]:
+    """Yield the id of a message and of all that may follow it."""
+    if message is not None:
+        yield message.id
+        yield from _ids_in(message.on_complete)
+        yield from _ids_in(message.on_error)
+        if message.options is not None and message.options.chord is not None:
+            yield from _ids_in(message.options.chord.callback)

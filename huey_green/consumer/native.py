@@ -105,6 +105,8 @@ class NativeStorage:
 class NativeExecutor:
     """An executor that opens and runs each delivery in a native thread."""
 
+    can_interrupt = False
+
     def __init__(self, executor: Executor, threads: int) -> None:
         self._executor = executor
         self.endings = executor.endings

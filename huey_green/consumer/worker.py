@@ -231,6 +231,10 @@ class Worker:
         self._canceled = {one: at for one, at in self._canceled.items() if at > now - keep}
         self._canceled.update(dict.fromkeys(new, now))
         found = [item for item in self.running.items() if item[1].task.id in new]
+        if not self._executor.can_interrupt:
+            for _, running in found:
+                log.warning("%s runs in a native thread; it cannot be stopped", running.task)
+            return 0
         for runner, running in found:
             self._throw(runner, running, TaskCanceled("canceled while it ran"))
         return len(found)

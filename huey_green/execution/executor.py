@@ -45,6 +45,9 @@ class Host(endings.Host, Protocol):
 class Executor:
     """Opens deliveries and runs tasks. What it has to know of the store it asks its host."""
 
+    #: A running task can be made to raise, at whatever it waits for.
+    can_interrupt = True
+
     def __init__(self, host: Host) -> None:
         self._host = host
         self._native = NativePool(NATIVE_THREADS)
