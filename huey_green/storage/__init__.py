@@ -10,6 +10,7 @@ from huey_green.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from huey_green.storage.base import BaseStorage
+    from huey_green.storage.file import FileStorage
     from huey_green.storage.memory import MemoryStorage
     from huey_green.storage.redis import (
         PriorityRedisExpireStorage,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BaseStorage": "base",
+    "FileStorage": "file",
     "MemoryStorage": "memory",
     "PriorityRedisExpireStorage": "redis",
     "PriorityRedisStorage": "redis",
@@ -31,6 +33,7 @@ _HOMES = {
 
 __all__ = [
     "BaseStorage",
+    "FileStorage",
     "MemoryStorage",
     "PriorityRedisExpireStorage",
     "PriorityRedisStorage",
