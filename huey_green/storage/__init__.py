@@ -10,6 +10,7 @@ from huey_green.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from huey_green.storage.base import BaseStorage
+    from huey_green.storage.blackhole import BlackHoleStorage
     from huey_green.storage.file import FileStorage
     from huey_green.storage.memory import MemoryStorage
     from huey_green.storage.redis import (
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BaseStorage": "base",
+    "BlackHoleStorage": "blackhole",
     "FileStorage": "file",
     "MemoryStorage": "memory",
     "PriorityRedisExpireStorage": "redis",
@@ -33,6 +35,7 @@ _HOMES = {
 
 __all__ = [
     "BaseStorage",
+    "BlackHoleStorage",
     "FileStorage",
     "MemoryStorage",
     "PriorityRedisExpireStorage",

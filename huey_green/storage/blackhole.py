@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""Accepts everything and keeps nothing: for tests of what an application sends, and no more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from huey_green.message import Claim, Delivery
+from huey_green.storage.base import BaseStorage, Moment
+
+
+class BlackHoleStorage(BaseStorage):
+    """Discards what is written to it, and always appears to be empty.
+
+    What depends on something being there already succeeds: a value is always the first of its
+    key, a claim is free, a limit is not reached. A ``fetch`` waits in vain, without spinning.
+    """
+
+    blocking = True
+    leases = True
+
+    def __init__(self, name: str = "huey", **storage_kwargs: Any) -> None:
+        super().__init__(name, **storage_kwargs)
+        self._changed = threading.Condition()
+        self._interrupted: set[str] = set()
+
+    def describe(self) -> str:
+        return "a black hole"
+
+    # The queue.
+
+    def enqueue(self, data: bytes, priority: float | None = None) -> None:
+        """Discard a message."""
+
+    def dequeue(self) -> bytes | None:
+        return None
+
+    def queue_size(self) -> int:
+        return 0
+
+    def enqueued_items(self, limit: int | None = None) -> list[bytes]:
+        return []
+
+    def flush_queue(self) -> None:
+        """There is nothing to delete."""
+
+    def fetch(
+        self,
+        consumer: str,
+        limit: int,
+        wait: float = 0.0,
+        lease: float | None = 30.0,
+    ) -> list[Delivery]:
+        with self._changed:
+            if wait > 0:
+                self._changed.wait_for(lambda: consumer in self._interrupted, wait)
+            self._interrupted.discard(consumer)
+            return []
+
+    def interrupt(self, consumer: str) -> None:
+        with self._changed:
+            self._interrupted.add(consumer)
+            self._changed.notify_all()
+
+    # The schedule.
+
+    def add_to_schedule(self, data: bytes, timestamp: Moment) -> None:
+        """Discard a message."""
+
+    def read_schedule(self, timestamp: Moment) -> list[bytes]:
+        return []
+
+    def schedule_size(self) -> int:
+        return 0
+
+    def scheduled_items(self, limit: int | None = None) -> list[bytes]:
+        return []
+
+    def flush_schedule(self) -> None:
+        """There is nothing to delete."""
+
+    # Values.
+
+    def put_data(self, key: str, value: bytes, is_result: bool = False) -> None:
+        """Discard a value."""
+
+    def peek_data(self, key: str) -> bytes | None:
+        return None
+
+    def pop_data(self, key: str) -> bytes | None:
+        return None
+
+    def has_data_for_key(self, key: str) -> bool:
+        return False
+
+    def put_if_empty(self, key: str, value: bytes, ttl: float | None = None) -> bool:
+        return True
+
+    def result_store_size(self) -> int:
+        return 0
+
+    def result_items(self) -> Mapping[str, bytes]:
+        return {}
+
+    def flush_results(self) -> None:
+        """There is nothing to delete."""
+
+    def incr(self, key: str, amount: int = 1) -> int:
+        """Return what a counter that starts at 0 is then."""
+        return amount
+
+    def delete_counter(self, key: str) -> None:
+        """There is nothing to delete."""
+
+    def has_revocations(self) -> bool:
+        return False
+
+    # Claims and limits.
+
+    def postpone(self, data: bytes, claim: Claim, at: float) -> str | None:
+        return None
+
+    def hit(self, key: str, limit: int, per: float, now: float | None = None) -> float:
+        return 0.0
+
+    def hits(self, key: str, per: float, now: float | None = None) -> int:
+        return 0
+
+    def forget_hits(self, key: str) -> None:
+        """There is nothing to delete."""
+
+
+__all__ = ["BlackHoleStorage"]
