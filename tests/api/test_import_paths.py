@@ -25,7 +25,8 @@ PATHS = {
         TaskLock TaskWrapper chord crontab group
     """,
     "huey_green.storage": """
-        BaseStorage MemoryStorage PriorityRedisStorage RedisStorage SqliteStorage
+        BaseStorage MemoryStorage PriorityRedisExpireStorage PriorityRedisStorage
+        RedisExpireStorage RedisStorage SqliteStorage
     """,
     "huey_green.exceptions": """
         CancelExecution ConfigurationError HueyException RateLimitExceeded ResultTimeout RetryTask
