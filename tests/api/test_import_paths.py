@@ -25,8 +25,8 @@ PATHS = {
         TaskLock TaskWrapper chord crontab group
     """,
     "huey_green.storage": """
-        BaseStorage MemoryStorage PriorityRedisExpireStorage PriorityRedisStorage
-        RedisExpireStorage RedisStorage SqliteStorage
+        BaseStorage BlackHoleStorage FileStorage MemoryStorage PriorityRedisExpireStorage
+        PriorityRedisStorage RedisExpireStorage RedisStorage SqliteStorage
     """,
     "huey_green.exceptions": """
         CancelExecution ConfigurationError HueyException RateLimitExceeded ResultTimeout RetryTask
