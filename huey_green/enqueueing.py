@@ -17,7 +17,7 @@ from huey_green.result import ChordResult, Result, ResultGroup
 from huey_green.stopping import Stopping
 from huey_green.task import Expires, Task, arguments_of
 from huey_green.task_options import check_call_options
-from huey_green.workflow import chord, group, prepare, tail, without_members
+from huey_green.workflow import chord, group, prepare, tail
 
 #: Most messages that are handed to the storage in one call.
 BULK = 500
@@ -93,11 +93,9 @@ class Enqueueing(Stopping):
         return Result(cast(ResultSource, self), task)
 
     def _enqueue_bulk(self, tasks: Sequence[Task]) -> None:
-        if not tasks:
-            return
-        self.storage.enqueue_many(
-            [Outgoing(self.serialize_task(task), task.priority) for task in tasks]
-        )
+        messages = [Outgoing(self.serialize_task(task), task.priority) for task in tasks]
+        for start in range(0, len(messages), BULK):
+            self.storage.enqueue_many(messages[start : start + BULK])
         for task in tasks:
             self.signals.send(s.SIGNAL_ENQUEUED, task)
 
@@ -139,16 +137,15 @@ class Enqueueing(Stopping):
     # Chords.
 
     def _enqueue_chord(self, whole: chord) -> Any:
-        first = prepare(whole) if whole.tasks else [without_members(whole)]
+        first = prepare(whole)
         for task in first:
             task.resolve_expires(self.utc)
         if self._immediate:
             for task in first:
                 self._run_immediately(task)
         else:
-            # Whole, or not at all: a chord that lacks a member would never be complete.
-            for start in range(0, len(first), BULK):
-                self._enqueue_bulk(first[start : start + BULK])
+            # All are serialized before any is sent: without one of them it is never complete.
+            self._enqueue_bulk(first)
         if not self.results:
             return None
         callback = whole.callback

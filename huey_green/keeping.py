@@ -37,7 +37,12 @@ class Keeping:
     # Messages.
 
     def serialize_task(self, task: Task) -> bytes:
-        """Return a task as it is stored; raises ``SerializationError``."""
+        """Return a task as it is stored; raises ``SerializationError``.
+
+        Its ``expires`` counts from now, unless it has been stored before.
+        """
+        if task.expires is not None and task.expires_resolved is None:
+            task.resolve_expires(self.utc)
         return encode_message(self.serializer, self.registry.create_message(task, self.utc))
 
     def deserialize_task(self, data: bytes) -> Task:
@@ -126,7 +131,7 @@ class Keeping:
 
     def values_of(self, joined: Joined) -> list[Any]:
         """Return what the members of a chord left, ``SKIPPED`` where there is nothing."""
-        values = self.storage.chord_values(*joined)
+        values = self.storage.chord_values(*joined) if joined.size else []
         return [SKIPPED if data is None else self.decode_result(data) for data in values]
 
     # Looking, counting, clearing.

@@ -127,7 +127,7 @@ class Task:
             self.args += (value,)
 
     def then(self, task: Any, *args: Any, **kwargs: Any) -> Task:
-        """Run ``task`` after this one (and what already follows it), with its value first."""
+        """Run ``task`` after this one (and what already follows it), with its value after args."""
         if self.on_complete is None:
             self.on_complete = signature(task, args, kwargs)
         else:
@@ -155,7 +155,7 @@ class Task:
 
     def resolve_expires(self, utc: bool = True) -> None:
         """Turn ``expires`` into a moment, counted from now; done when the task is enqueued."""
-        if self.expires is None or self.expires_resolved is not None:
+        if self.expires is None:
             return
         if isinstance(self.expires, datetime):
             self.expires_resolved = clock.as_naive(self.expires, utc)
@@ -165,7 +165,8 @@ class Task:
     def has_options(self) -> bool:
         """Say whether its message has to say more than what every message says."""
         return not (
-            self.expires_resolved is None
+            self.expires is None
+            and self.expires_resolved is None
             and self.timeout is None
             and not self.retry_backoff
             and self.chord is None

@@ -112,6 +112,8 @@ _CHECKS: dict[str, Check] = {
 #: Options for which None is not the default.
 _NEVER_NONE = frozenset(["retries", "retry_delay", "retry_backoff", "retry_jitter"])
 _OF_A_CALL_ONLY = frozenset(["eta", "delay"])
+#: What people write for what they mean, where another option looks more like it.
+_MEANT = {"retry": "retries"}
 
 #: Attributes of the task class that have another name than the option.
 _ATTRIBUTES = {
@@ -186,7 +188,7 @@ def _check_function(func: Callable[..., Any], where: str) -> None:
 def _check_settings(settings: Iterable[str], base: type[Task] | None, where: str) -> None:
     known = sorted(_CHECKS.keys() - _OF_A_CALL_ONLY)
     for name in settings:
-        near = difflib.get_close_matches(name, known, n=1)
+        near = [_MEANT[name]] if name in _MEANT else difflib.get_close_matches(name, known, n=1)
         # Who brings a task_base knows what its settings mean.
         if base is not None and (hasattr(base, name) or not near):
             continue

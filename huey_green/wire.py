@@ -38,19 +38,22 @@ def encode_message(serializer: Serializer, message: Message) -> bytes:
     try:
         return serializer.serialize(_plain(message))
     except Exception as error:
-        given = {"args": message.args, "kwargs": message.kwargs}
+        name, what = _blamed(serializer, message) or (message.name, repr(error))
         raise SerializationError(
-            f"the arguments of task {message.name} cannot be serialized: "
-            f"{_blamed(serializer, given) or repr(error)}"
+            f"the arguments of task {name} cannot be serialized: {what}"
         ) from error
 
 
-def _blamed(serializer: Serializer, given: dict[str, Any]) -> str | None:
-    for name, value in given.items():
+def _blamed(serializer: Serializer, message: Message) -> tuple[str, str] | None:
+    """Return which task's argument it is, of this one and those that follow, and what is wrong."""
+    for argument, value in (("args", message.args), ("kwargs", message.kwargs)):
         found = find_offender(value, serializer.serialize)
         if found is not None:
-            return name + found
-    return None
+            return message.name, argument + found
+    place = None if message.options is None else message.options.chord
+    following = (message.on_complete, message.on_error, place and place.callback)
+    blamed = (_blamed(serializer, one) for one in following if one is not None)
+    return next(filter(None, blamed), None)
 
 
 def decode_message(serializer: Serializer, body: bytes) -> Message:

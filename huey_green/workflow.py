@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from copy import copy
 from typing import Any, Union
 
 from huey_green.exceptions import InvalidArgument
@@ -27,8 +28,8 @@ class group:  # noqa: N801 - huey's name
     def error(self, task: Any, *args: Any, **kwargs: Any) -> group:
         """Run ``task`` for each member that raises, with the exception as its last argument."""
         for member in self.tasks:
-            # One for each: they are tasks of their own, with ids of their own.
-            member.error(task, *args, **kwargs)
+            one = _another(task) if isinstance(task, Task) else task
+            member.error(one, *args, **kwargs)
         return self
 
     def __len__(self) -> int:
@@ -78,6 +79,18 @@ def _members(tasks: Iterable[Any], kind: str) -> list[Member]:
     return members
 
 
+def _another(task: Task) -> Task:
+    """Return a task like this one, with an id of its own; so is what follows it."""
+    made = copy(task)
+    made.id = task.create_id()
+    made.kwargs = dict(task.kwargs)
+    if task.on_complete is not None:
+        made.on_complete = _another(task.on_complete)
+    if task.on_error is not None:
+        made.on_error = _another(task.on_error)
+    return made
+
+
 def tail(member: Member) -> Task:
     """Return the task whose value stands for a member: the last of a pipeline, or of a chord's."""
     last = member.callback if isinstance(member, chord) else member
@@ -89,19 +102,10 @@ def prepare(whole: chord) -> list[Task]:
     chord_id = str(uuid.uuid4())
     size = len(whole.tasks)
     whole.callback.joins = Joined(chord_id, size)
+    if size == 0:
+        return [whole.callback]
     first: list[Task] = []
     for index, member in enumerate(whole.tasks):
         tail(member).chord = Place(chord_id, index, size, whole.callback)
-        if not isinstance(member, chord):
-            first.append(member)
-        elif member.tasks:
-            first += prepare(member)
-        else:
-            first.append(without_members(member))
+        first += prepare(member) if isinstance(member, chord) else [member]
     return first
-
-
-def without_members(empty: chord) -> Task:
-    """Return the callback of a chord that has no members, ready to be enqueued."""
-    empty.callback.args += ([],)
-    return empty.callback

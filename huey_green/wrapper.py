@@ -108,7 +108,7 @@ class TaskWrapper(Generic[P, R]):
         that name.
         """
         if not kwargs or _PER_CALL.isdisjoint(kwargs):
-            return self.task_class(args, kwargs)
+            return self._dated(self.task_class(args, kwargs))
         options = {key: kwargs.pop(key) for key in _PER_CALL & kwargs.keys() - self._own_keywords}
         return self._task(args, kwargs, options)
 
@@ -116,7 +116,13 @@ class TaskWrapper(Generic[P, R]):
         check_call_options(options)
         eta, delay = options.pop("eta", None), options.pop("delay", None)
         eta = clock.as_eta(eta, delay, self.huey.utc)
-        return self.task_class(args, kwargs, eta=eta, **options)
+        return self._dated(self.task_class(args, kwargs, eta=eta, **options))
+
+    def _dated(self, task: Task) -> Task:
+        # A time to live is counted from when the task is enqueued, which may be much later.
+        if isinstance(task.expires, datetime):
+            task.resolve_expires(self.huey.utc)
+        return task
 
     def schedule(
         self,

@@ -11,6 +11,7 @@ from huey_green import clock
 from huey_green import signals as s
 from huey_green.exceptions import (
     CancelExecution,
+    InvalidArgument,
     RateLimitExceeded,
     RetryTask,
     SerializationError,
@@ -40,6 +41,7 @@ from huey_green.registry import Registry
 from huey_green.serializer import Serializer
 from huey_green.signals import Signals
 from huey_green.task import Task
+from huey_green.task_options import check_call_options
 from huey_green.wire import SKIPPED, Error, decode_message, encode_message, encode_value
 
 log = logging.getLogger("huey_green")
@@ -91,6 +93,11 @@ class Endings:
 
     def failed(self, task: Task, error: BaseException) -> Outcome:
         """The task raised ``error``."""
+        if isinstance(error, RetryTask):
+            try:
+                check_call_options({"delay": error.delay, "eta": error.eta})
+            except InvalidArgument as wrong:
+                return self.failed(task, wrong)
         now = clock.wall()
         retry = after_failure(error, task, now)
         results: _Results = ()
@@ -103,7 +110,7 @@ class Endings:
             events.append(self._report(task, error))
             if self._stores(error, retry):
                 results = self._error_results(task, error, task.retries)
-            if task.on_error is not None and not isinstance(error, CancelExecution):
+            if task.on_error is not None and _has_failed(error):
                 enqueue += (self._error_message(task, task.on_error, error),)
                 events.append((s.SIGNAL_ENQUEUED, task.on_error))
         if retry is not None:
@@ -127,7 +134,7 @@ class Endings:
 
     def _stores(self, error: BaseException, retry: Retry | None) -> bool:
         if isinstance(error, RateLimitExceeded) and error.retry:
-            return False  # It has not failed, it is only late.
+            return False
         return retry is None or self._host.store_intermediate_errors
 
     def skipped(self, task: Task, signal: str) -> Outcome:
@@ -177,7 +184,7 @@ class Endings:
             chord, index, size, callback = last.options.chord
             metadata = error_metadata(message.id, error, 0)
             value = encode_value(self._host.serializer, Error(metadata))
-            follows = Outgoing(self._encode(callback), callback.priority)
+            follows = Outgoing(self._encode(_begun(callback)), callback.priority)
             extra = extra._replace(members=(Member(chord, index, size, value, follows),))
         if message.options is not None and message.options.claim is not None:
             extra = extra._replace(drops=(Claim(message.options.claim, message.id),))
@@ -196,14 +203,22 @@ class Endings:
             results = ((task.id, encode_value(self._host.serializer, stored)),)
         dead = _dead_letter(delivery, task.id, reason)._replace(priority=task.priority)
         extra = self._extra(task, stored, _place_in_chord(task) is not None)
+        if extra.joined:
+            # It may be put back in the queue, and then needs the values of its chord.
+            extra = extra._replace(joined=())
         return Outcome(Effects(results, dead=dead, extra=extra), ((s.SIGNAL_DEAD, task),))
 
     # The parts.
 
     def _results(self, task: Task, value: Any) -> _Results:
         host = self._host
-        if not host.results or task.is_periodic or (value is None and not host.store_none):
+        if not host.results or task.is_periodic:
             return ()
+        if value is None and not host.store_none:
+            # But the error of an earlier try, which may be in the store, is not the end of it.
+            was_retried = task.retries < task.default_retries
+            if not (was_retried and host.store_intermediate_errors):
+                return ()
         return ((task.id, encode_value(host.serializer, value)),)
 
     def _error_results(self, task: Task, error: BaseException, retries: int) -> _Results:
@@ -261,6 +276,7 @@ class Endings:
 
     def _error_message(self, failed: Task, task: Task, error: BaseException) -> Outgoing:
         """Return the message of an error task, with the nearest to the error that can travel."""
+        task.resolve_expires(self._host.utc)
         message = self._message_of(task)
         metadata = error_metadata(failed.id, error, failed.retries)
         for stand_in in (error, TaskException(metadata), shown(error)):
@@ -281,10 +297,26 @@ class Endings:
         return message
 
     def _outgoing(self, task: Task) -> Outgoing:
+        """Return a task that follows this one; the time in which it expires begins now."""
+        task.resolve_expires(self._host.utc)
         return Outgoing(self._encode(self._message_of(task)), task.priority)
 
     def _encode(self, message: Message) -> bytes:
         return encode_message(self._host.serializer, message)
+
+
+def _has_failed(error: BaseException) -> bool:
+    """Say whether an error is for the error task: one who gives up, or is only late, has not."""
+    is_late = isinstance(error, RateLimitExceeded) and error.retry
+    return not (is_late or isinstance(error, CancelExecution))
+
+
+def _begun(message: Message) -> Message:
+    """Return a message that is enqueued now, for the time in which it expires."""
+    options = message.options
+    if options is None or options.expires is None:
+        return message
+    return message._replace(options=options._replace(expires_at=clock.wall() + options.expires))
 
 
 def limit_key(task: Task, registry: Registry) -> str:

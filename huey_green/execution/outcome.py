@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from huey_green.exceptions import (
@@ -55,6 +56,8 @@ def after_failure(error: BaseException, task: Task, now: float) -> Retry | None:
     if isinstance(error, RetryTask):
         if error.eta is not None:
             delay = max(0.0, error.eta.timestamp() - now)
+        elif isinstance(error.delay, timedelta):
+            delay = max(0.0, error.delay.total_seconds())
         else:
             delay = max(0.0, task.retry_delay if error.delay is None else error.delay)
         return Retry(delay, task.retries, task.retry_delay)
