@@ -23,10 +23,11 @@ nitpicky = True
 # Types in signatures: those of others, and those of ours that have no entry of their own.
 nitpick_ignore_regex = [(r"py:(class|obj|data)", r".*")]
 
+# A list of every method of everything beside every page is no help, and takes most of the time.
+toc_object_entries = False
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
-autodoc_default_options = {"members": True, "inherited-members": True}
 
 html_theme = "furo"
 html_title = f"huey_green {release}"
@@ -77,6 +78,7 @@ CONTENTS = {
             "exceptions",
             "storages",
             "serializers",
+            "contrib",
         ]
     },
     "decisions/index": {"": sorted(path.stem for path in HERE.glob("decisions/0*.md"))},

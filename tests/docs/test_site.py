@@ -11,6 +11,7 @@ import pytest
 from doc_pages import DOCS, ROOT
 
 import huey_green
+from huey_green import Huey
 
 pytest.importorskip("sphinx", reason="needs the extra 'docs'")
 pytest.importorskip("furo", reason="needs the extra 'docs'")
@@ -49,6 +50,12 @@ def test_nothing_is_loaded_from_elsewhere(site):
 def test_each_public_name_has_an_entry(site, name):
     reference = "".join(page.read_text() for page in site.joinpath("reference").glob("*.html"))
     assert re.search(rf'id="huey_green(\.\w+)*\.{name}"', reference)
+
+
+@pytest.mark.parametrize("name", sorted(set(dir(Huey)) - {"storage_class", "enqueue_all"}))
+def test_each_method_of_huey_has_an_entry(site, name):
+    page = site.joinpath("reference", "huey.html").read_text()
+    assert name.startswith("_") or f'id="huey_green.Huey.{name}"' in page
 
 
 def test_notes_to_the_tests_are_not_shown(site):
