@@ -123,6 +123,28 @@ while taken := storage.fetch(name, 7, wait=0.5):
 storage.close()
 """
 
+CONSUME_LIMITED = """
+import sys
+from huey_green.message import Effects, Extra, Settlement
+from huey_green.storage.sqlite import SqliteStorage
+storage = SqliteStorage("main", sys.argv[1], timeout=30)
+name, limit = sys.argv[2], int(sys.argv[3])
+effects = Effects(extra=Extra(limited="key"))
+most = 0
+while storage.incr("ended", 0) < 100:
+    admitted = []
+    for delivery in storage.fetch(name, 5, wait=0.05):
+        if storage.admit(name, delivery, "key", limit):
+            most = max(most, storage.incr("running"))
+            admitted.append(delivery)
+    for delivery in admitted:
+        storage.incr("running", -1)
+        assert storage.settle(name, [Settlement(delivery, effects)]) == []
+        storage.incr("ended")
+storage.close()
+print(most)
+"""
+
 HOLD = """
 import os, sys
 from huey_green.storage.sqlite import SqliteStorage
@@ -149,6 +171,38 @@ def test_two_processes_get_each_message_once(storage: SqliteStorage, filename: P
         heard.update(said.split())
     assert heard == Counter(str(number) for number in range(1000))
     assert storage.in_flight() == []
+
+
+def test_three_processes_together_keep_to_a_limit(storage: SqliteStorage, filename: Path) -> None:
+    storage.enqueue_many([Outgoing(b"%d" % number) for number in range(100)])
+    consumers = [python(CONSUME_LIMITED, filename, name, 4) for name in ("one", "two", "three")]
+    said = [process.communicate()[0] for process in consumers]
+    assert [process.returncode for process in consumers] == [0, 0, 0]
+    assert max(map(int, said)) <= 4
+    assert storage.incr("ended", 0) == 100
+    assert storage.parked_items() == []
+    assert storage.in_flight() == []
+
+
+def test_the_permit_of_a_killed_process_is_free_again(
+    storage: SqliteStorage, filename: Path
+) -> None:
+    storage.enqueue_many([Outgoing(b"a"), Outgoing(b"b"), Outgoing(b"c")])
+    with python(HOLD, filename) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "a b\n"
+        held = {one.body: Delivery(one.body, one.receipt) for one in storage.in_flight()}
+        assert storage.admit("holder", held[b"a"], "key", 1)
+        [delivery] = storage.fetch("one", 1)
+        assert not storage.admit("one", delivery, "key", 1)
+        holder.send_signal(signal.SIGKILL)
+        holder.communicate()
+    assert storage.reclaim() == 0
+    assert storage.parked_items() == [b"c"]
+    assert storage.reclaim(dead=["holder"]) == 2
+    taken = storage.fetch("heir", 5)
+    assert [(one.body, one.attempt) for one in taken] == [(b"a", 2), (b"b", 2), (b"c", 1)]
+    assert [storage.admit("heir", one, "key", 1) for one in taken[::2]] == [True, False]
 
 
 def test_a_new_file_may_be_opened_by_many_at_once(filename: Path) -> None:

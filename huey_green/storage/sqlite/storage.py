@@ -140,7 +140,12 @@ class SqliteStorage(SqliteResults):
         return [body for _, body in found]
 
     def remove_scheduled(self, data: bytes) -> bool:
-        return self._database.write(waiting.remove, self.name, data)
+        # It is looked for without the write lock: that takes its time on a long schedule.
+        find = waiting.find_planned
+        while (planned := self._database.read(find, self.name, data)) is not None:
+            if self._database.write(waiting.remove_planned, planned):
+                return True
+        return False
 
     def flush_schedule(self) -> None:
         self._flush("green_schedule WHERE", "green_claim WHERE")

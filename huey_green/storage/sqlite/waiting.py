@@ -76,13 +76,13 @@ def take_due(db: sqlite3.Connection, queue: str, now: float) -> list[bytes]:
     return [body for _, body in found]
 
 
-def remove(db: sqlite3.Connection, queue: str, body: bytes) -> bool:
-    """Take a message off the schedule; say whether it was there."""
+def find_planned(db: sqlite3.Connection, queue: str, body: bytes) -> int | None:
+    """Return the id of exactly this message on the schedule, None when it is not there."""
     # No index: it would double the cost of every message that is planned. The length first: it
     # is known without reading the body.
     sql = "SELECT id FROM green_schedule WHERE queue = ? AND length(body) = ? AND body = ? LIMIT 1"
     found = rows(db, sql, queue, len(body), body)
-    return any(remove_planned(db, key) for (key,) in found)
+    return found[0][0] if found else None
 
 
 def remove_planned(db: sqlite3.Connection, key: int) -> bool:
