@@ -3,9 +3,25 @@ from uuid import uuid4
 
 import pytest
 
-from huey_green import Consumer, MemoryHuey, PriorityRedisHuey, RedisHuey, SqliteHuey, clock
+from huey_green import (
+    Consumer,
+    FileHuey,
+    MemoryHuey,
+    PriorityRedisExpireHuey,
+    PriorityRedisHuey,
+    RedisExpireHuey,
+    RedisHuey,
+    SqliteHuey,
+    clock,
+)
 
-STORAGES = ["memory", "sqlite", "redis-list", "redis-zset"]
+IN_REDIS = {
+    "redis-list": RedisHuey,
+    "redis-zset": PriorityRedisHuey,
+    "redis-expire": RedisExpireHuey,
+    "redis-zset-expire": PriorityRedisExpireHuey,
+}
+STORAGES = ["memory", "sqlite", "file", *IN_REDIS]
 
 
 @pytest.fixture(params=STORAGES)
@@ -19,10 +35,11 @@ def make_huey(request, tmp_path):
             huey = MemoryHuey(name, **options)
         elif request.param == "sqlite":
             huey = SqliteHuey(name, filename=tmp_path / "huey.db", **options)
+        elif request.param == "file":
+            huey = FileHuey(name, path=tmp_path / f"queue-{name}", **options)
         else:
-            kind = RedisHuey if request.param == "redis-list" else PriorityRedisHuey
             server = request.getfixturevalue("redis_server")
-            huey = kind(name, url=server.url, **options)
+            huey = IN_REDIS[request.param](name, url=server.url, **options)
         made.append(huey)
         return huey
 

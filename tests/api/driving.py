@@ -37,3 +37,13 @@ def promote(huey):
     return huey.storage.promote(
         now=clock.wall(), priority_of=lambda body: huey.deserialize_task(body).priority
     )
+
+
+def takes_results(huey):
+    """Say whether reading a result takes it out of the store: not where it expires by itself."""
+    return not hasattr(huey.storage, "expire_time")
+
+
+def unread_results(huey):
+    """Return the results that are still there to be read, where reading takes them away."""
+    return huey.all_results() if takes_results(huey) else {}

@@ -2,7 +2,7 @@
 """One task after another. (Guide, "Task pipelines"; API reference, "then".)"""
 
 import pytest
-from driving import run_all, run_one
+from driving import run_all, run_one, unread_results
 
 from huey_green import Result, ResultGroup, TaskException
 
@@ -15,7 +15,7 @@ def test_each_task_gets_the_value_of_the_one_before(huey, add):
     assert run_all(huey) == 4
     assert group.get(blocking=True) == [3, 6, 10, 15]
     assert [result.get(blocking=True) for result in group] == [3, 6, 10, 15]
-    assert huey.all_results() == {}
+    assert unread_results(huey) == {}
 
 
 def test_the_results_are_those_of_the_tasks(huey, add):

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 import gevent
 import pytest
-from driving import promote, run_all, run_one
+from driving import promote, run_all, run_one, unread_results
 
 from huey_green import CancelExecution, RetryTask, TaskException, clock
 
@@ -218,7 +218,7 @@ def test_the_error_task_does_not_run_without_an_error(huey, add):
     result = huey.enqueue(task)
     assert run_all(huey) == 1
     assert result() == 3
-    assert huey.all_results() == {}
+    assert unread_results(huey) == {}
 
 
 @pytest.mark.parametrize("kind", [TwoArguments, Unpicklable])

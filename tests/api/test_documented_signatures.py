@@ -132,8 +132,8 @@ DOCUMENTED: dict[str, dict[str, Any]] = {
         "fsync": False,
     },
     "FileStorage.__init__": {
-        "name": REQUIRED,
-        "path": REQUIRED,
+        "name": "huey",
+        "path": None,
         "levels": 2,
         "use_thread_lock": False,
     },
