@@ -26,11 +26,10 @@ local function settle_all()
     if not held then refused[#refused + 1] = position end
     if held and limited then end_permit(KEYS[12], KEYS[13], receipt) end
     i = i + 2
-    if names ~= '' then
-      for name in names:gmatch('.') do
-        if held then effects[name](i) end
-        i = i + widths[name]
-      end
+    for at = 1, #names do
+      local name = names:sub(at, at)
+      if held then effects[name](i) end
+      i = i + widths[name]
     end
     position = position + 1
   end
