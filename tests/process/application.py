@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from consumer_process import ConsumerProcess
 
-KINDS = ("list", "zset", "sqlite")
+KINDS = ("list", "zset", "sqlite", "file")
 
 
 class Application:

@@ -20,6 +20,8 @@ def make_app(tmp_path: Path, redis_server: PrivateRedis) -> Iterator[Make]:
         def make(kind: str = "list", url: str | None = None, **options: Any) -> Application:
             if kind == "sqlite":
                 options["filename"] = str(tmp_path / "queue.db")
+            elif kind == "file":
+                options["path"] = str(tmp_path / "queue")
             else:
                 options["url"] = url or redis_server.url
             app = Application(tmp_path, kind, **options)

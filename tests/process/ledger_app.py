@@ -8,7 +8,14 @@ import signal
 import time
 from pathlib import Path
 
-from huey_green import MemoryHuey, PriorityRedisHuey, RedisHuey, SqliteHuey, TaskInterrupted
+from huey_green import (
+    FileHuey,
+    MemoryHuey,
+    PriorityRedisHuey,
+    RedisHuey,
+    SqliteHuey,
+    TaskInterrupted,
+)
 from huey_green import signals as s
 
 _HERE = Path(__file__).parent
@@ -17,6 +24,7 @@ _KINDS = {
     "list": RedisHuey,
     "zset": PriorityRedisHuey,
     "sqlite": SqliteHuey,
+    "file": FileHuey,
     "memory": MemoryHuey,
 }
 _ledger = os.open(_HERE / "ledger", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -190,7 +190,7 @@ MISTAKES = {
         "from huey_green import SqliteHuey\nhuey = SqliteHuey(filename='app.py')" + " " * 4096,
         "app.huey",
         1,
-        ["SQLite app.py is damaged, or no SQLite database"],
+        ["app.py is damaged, or no SQLite database"],
     ),
 }
 
