@@ -133,3 +133,6 @@ class Registry:
     def periodic_tasks(self) -> list[Any]:
         """An instance of each periodic task, as huey has it."""
         return [task_class() for task_class in self._periodic.values()]
+
+
+__all__ = ["Message", "Registry"]
