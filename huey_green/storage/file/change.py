@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Iterable
 
-from huey_green.exceptions import StorageUnavailable
 from huey_green.storage.file.disk import Disk
 from huey_green.storage.file.journal import EFFECTS, RECORD_SIZE, Journal, Word
 from huey_green.storage.file.messages import Ref
 from huey_green.storage.file.state import State
 from huey_green.storage.file.values import NEVER, Values, packed
+
+log = logging.getLogger("huey_green.storage")
 
 #: Where bodies are that are too large for the journal, which is copied from time to time.
 BODIES = "bodies"
@@ -76,7 +78,9 @@ class Change:
             return self._journal.read(*ref)
         body = self._disk.read(ref)
         if body is None:
-            raise StorageUnavailable(f"{self._disk.path(ref)} is missing: who deleted it?")
+            # Somebody deleted it. To raise would keep all those behind it from being delivered.
+            log.error("%s is missing: a message or a note is empty", self._disk.path(ref))
+            return b""
         return body
 
     def note_change(self) -> None:

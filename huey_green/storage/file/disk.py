@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
@@ -41,11 +42,23 @@ def read_at(fd: int, size: int, offset: int) -> bytes:
     return data
 
 
+def file_mode(root: str) -> int:
+    """Return the mode of new files: for the owner, and the group if it may write to the folder."""
+    return 0o660 if os.stat(root).st_mode & stat.S_IWGRP else 0o600
+
+
 class Disk:
     """The files of one folder, by their names relative to it."""
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self._mode = 0
+
+    @property
+    def mode(self) -> int:
+        if not self._mode:
+            self._mode = file_mode(self.root)
+        return self._mode
 
     def path(self, name: str) -> str:
         return os.path.join(self.root, name)
@@ -56,7 +69,7 @@ class Disk:
         It has its name only when it is whole. With ``fsync`` it survives the loss of power.
         """
         incoming, path = self.path(INCOMING), self.path(name)
-        fd = os.open(incoming, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        fd = os.open(incoming, os.O_RDWR | os.O_CREAT | os.O_TRUNC, self.mode)
         try:
             size = 0
             for part in parts:
@@ -69,7 +82,7 @@ class Disk:
         try:
             os.replace(incoming, path)
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
             os.replace(incoming, path)
         if fsync:
             self.sync_names(os.path.dirname(path))
@@ -83,7 +96,7 @@ class Disk:
         except FileNotFoundError:
             if not self.exists(name):
                 return False
-            os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
             os.replace(self.path(name), path)
         if fsync:
             self.sync_names(os.path.dirname(path))

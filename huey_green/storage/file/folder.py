@@ -8,7 +8,6 @@ import logging
 import os
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from huey_green import clock, native
@@ -17,6 +16,7 @@ from huey_green.storage.file.change import BODIES, Change, carry_out
 from huey_green.storage.file.disk import INCOMING, Disk, clear_away
 from huey_green.storage.file.journal import HEAD_SIZE, NEXT_FILE, Journal
 from huey_green.storage.file.lock import FolderLock
+from huey_green.storage.file.options import Options
 from huey_green.storage.file.state import State
 from huey_green.storage.file.values import Values
 
@@ -44,16 +44,6 @@ _TROUBLES = {
     errno.EMFILE: "cannot be opened: this process has too many open files",
     errno.EIO: "could not be read or written: look at the disk and the system's log",
 }
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a handle wants the folder to be used; ``timeout`` is in seconds."""
-
-    levels: int
-    needs_lock_files: bool
-    timeout: float
-    fsync: bool
 
 
 class Folder:

@@ -147,7 +147,7 @@ class Journal:
     def rewrite(self, records: Iterable[bytes]) -> None:
         """Put another journal in place, in one step: with ``records``, which say the same."""
         path = self._disk.path(NEXT_FILE)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, self._disk.mode)
         try:
             end = HEAD_SIZE
             for record in records:

@@ -11,6 +11,7 @@ from typing import Any
 
 from huey_green import clock, native
 from huey_green.exceptions import ConfigurationError, StorageUnavailable
+from huey_green.storage.file.disk import file_mode
 
 try:
     import fcntl
@@ -21,10 +22,13 @@ except ImportError:  # Windows.
 #: one that waits is next, and a busy process that locks again and again cannot keep it out.
 FILES = ("turn", "lock")
 
-#: Seconds between two tries. There is no flock that waits for so long and no longer.
-FIRST_PAUSE = 0.0002
-LONGEST_PAUSE = 0.005
-PAUSE_GROWTH = 1.5
+#: Seconds between two tries: there is no flock that waits for so long and no longer. They get
+#: shorter, so that who has waited longer is served sooner, until who has the lock seems to hang.
+FIRST_PAUSE = 0.002
+SHORTEST_PAUSE = 0.0002
+PAUSE_SHRINKING = 0.7
+HANGING_AFTER = 1.0
+HANGING_PAUSE = 0.01
 
 #: What the system says where a file system has no locks.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -116,10 +120,11 @@ class FolderLock:
         if self._fds:
             return
         os.makedirs(self._root, 0o700, exist_ok=True)
+        mode = file_mode(self._root)
         paths = [os.path.join(self._root, name) for name in FILES]
         try:
             for path in paths:
-                self._fds.append(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+                self._fds.append(os.open(path, os.O_RDWR | os.O_CREAT, mode))
         except BaseException:
             self.close()
             raise
@@ -135,16 +140,18 @@ class FolderLock:
 
     def _flock(self, fd: int, ends_at: float, timeout: float) -> None:
         pause = FIRST_PAUSE
+        hangs_at = clock.monotonic() + HANGING_AFTER
         while True:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             except BlockingIOError:
-                left = ends_at - clock.monotonic()
-                if left <= 0:
+                now = clock.monotonic()
+                if now >= ends_at:
                     raise self._unavailable(timeout, "another process") from None
-            _pause(min(pause, left))
-            pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
+            _pause(min(pause, ends_at - now))
+            shorter = max(pause * PAUSE_SHRINKING, SHORTEST_PAUSE)
+            pause = shorter if now < hangs_at else HANGING_PAUSE
 
     def _unavailable(self, timeout: float, who: str) -> StorageUnavailable:
         return StorageUnavailable(

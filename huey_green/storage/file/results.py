@@ -10,13 +10,12 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from huey_green import clock, native
-from huey_green.exceptions import ConfigurationError
 from huey_green.message import Delivery
 from huey_green.storage.base import LOOK_AGAIN, BaseStorage
 from huey_green.storage.file import marks
 from huey_green.storage.file.change import Change
-from huey_green.storage.file.folder import Folder, Options, folder_at
-from huey_green.storage.file.lock import check_system
+from huey_green.storage.file.folder import Folder, folder_at
+from huey_green.storage.file.options import checked
 from huey_green.storage.watch import Watch
 
 Answer = TypeVar("Answer")
@@ -27,8 +26,6 @@ NEWS = "news:"
 
 #: What a key begins with under which the progress of a task is news.
 PROGRESS = "p:"
-
-MOST_LEVELS = 16
 
 
 class FileResults(BaseStorage):
@@ -43,26 +40,16 @@ class FileResults(BaseStorage):
         path: str | os.PathLike[str] | None = None,
         levels: int = 2,
         use_thread_lock: bool = False,
+        *,
         timeout: float = 30,
         fsync: bool = False,
-        **storage_kwargs: Any,
+        **unknown: Any,
     ) -> None:
-        super().__init__(name, **storage_kwargs)
-        check_system()
-        if path is None or not os.fspath(path):
-            raise ConfigurationError(
-                "path is missing: name a folder, which is created if need be, as in "
-                'FileHuey(path="/var/lib/shop/queue").'
-            )
-        if not isinstance(levels, int) or not 0 <= levels <= MOST_LEVELS:
-            raise ConfigurationError(
-                f"levels={levels!r}: expected a whole number from 0 to {MOST_LEVELS}"
-            )
-        # Absolute, so that a process that changes its directory keeps its folder.
-        self.path = os.path.abspath(os.fsdecode(path))
-        self.levels = levels
-        self.use_thread_lock = use_thread_lock
-        self._options = Options(levels, not use_thread_lock, timeout, fsync)
+        super().__init__(name)
+        self._options = checked(name, path, levels, use_thread_lock, timeout, fsync, unknown)
+        self.path = self._options.path
+        self.levels = self._options.levels
+        self.use_thread_lock = not self._options.needs_lock_files
         self._lane = native.Lane()
         self._folder: Folder | None = None
         self._start_anew()

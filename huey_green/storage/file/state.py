@@ -134,8 +134,10 @@ class State:
         for key, claimed in notes.claims.items():
             if not claimed.has_ended(now):
                 yield ["claim", key, *claimed], None
+        # By their own clock: who counts them may give another moment than the present.
+        last_hit_at = max((at[-1] for _, at in notes.hits.values() if at), default=now)
         for key, (per, at) in notes.hits.items():
-            if at and at[-1] > now - per:
+            if at and at[-1] > last_hit_at - per:
                 yield ["hit", key, per, *at], None
         for key, since in notes.cancels.items():
             yield ["cancel", key, since], None

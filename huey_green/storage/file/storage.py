@@ -27,8 +27,13 @@ class FileStorage(FileResults):
 
     ``path`` is created if need be, for its owner only. One folder is one queue: ``name`` is not
     used, as in huey. Results are kept in ``levels`` levels of directories, 16 in each.
-    ``use_thread_lock`` does without a lock file where the file system has none; one process
-    alone may use the folder then. ``timeout`` is how many seconds a call waits for the lock.
+
+    Threads and greenlets take turns by a lock of the process, processes by a lock file.
+    ``use_thread_lock`` says that one process alone uses the folder: then a file system without
+    file locks will do. Where there are some they are used all the same, so that a second
+    process, a shell for instance, does no harm. ``timeout`` is how many seconds a call waits
+    for its turn.
+
     What has been written survives the end of every process; with ``fsync`` it survives the loss
     of power as well.
     """
@@ -47,7 +52,6 @@ class FileStorage(FileResults):
             self.use_thread_lock,
             timeout=self._options.timeout,
             fsync=self._options.fsync,
-            **self.storage_kwargs,
         )
 
     # The queue.
