@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ from doc_pages import INERT, PAGES, README, ROOT, RUN, blocks, has_examples, pie
 RUNNER = Path(__file__).with_name("run_page.py")
 #: Seconds for one page.
 DEADLINE = 120.0
+#: Pages that are run at the same time.
+AT_ONCE = 4
 
 #: How many blocks of a page are not run. Each says why, in a comment above it.
 SKIPPED = {
@@ -29,16 +33,9 @@ def named(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-def run(page: Path, directory: Path, request: pytest.FixtureRequest) -> None:
-    arguments = [sys.executable, "-W", "error", str(RUNNER), str(page)]
-    if "redis://localhost:6379" in page.read_text():
-        # A database of the examples' own, and empty.
-        url = request.getfixturevalue("redis_server").url.removesuffix("/0") + "/15"
-        with redis.Redis.from_url(url) as client:
-            client.flushdb()
-        arguments.append(url)
+def run(page: Path, directory: Path, redis_url: str) -> None:
     done = subprocess.run(
-        arguments,
+        [sys.executable, "-W", "error", str(RUNNER), str(page), redis_url],
         cwd=directory,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -49,18 +46,42 @@ def run(page: Path, directory: Path, request: pytest.FixtureRequest) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.fixture(scope="module")
+def redis_url(redis_server) -> str:
+    """A database of the examples' own, and empty. Each page names its queues otherwise."""
+    url = redis_server.url.removesuffix("/0") + "/15"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
+
+
+@pytest.fixture(scope="module")
+def runs(request, redis_url, tmp_path_factory) -> Iterator[dict[Path, Future[None]]]:
+    """Every page that is asked for, being run: most of the time they wait, so some at once."""
+    asked = [
+        item.callspec.params["page"]
+        for item in request.session.items
+        if getattr(item, "originalname", "") == "test_the_examples_of_a_page_work"
+    ]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {
+            page: pool.submit(run, page, tmp_path_factory.mktemp("page"), redis_url)
+            for page in asked
+        }
+
+
 @pytest.mark.parametrize("page", [one for one in PAGES if has_examples(one)], ids=named)
-def test_the_examples_of_a_page_work(page, tmp_path, request):
-    run(page, tmp_path, request)
+def test_the_examples_of_a_page_work(page, runs):
+    runs[page].result()
 
 
-def test_the_quickstart_works_with_its_line_for_redis(tmp_path, request):
+def test_the_quickstart_works_with_its_line_for_redis(tmp_path, redis_url):
     text = README.read_text()
     [line] = [one.code for one in blocks(README) if one.code.startswith("huey = RedisHuey")]
     text = re.sub(r"^huey = SqliteHuey.*\n", line, text, flags=re.MULTILINE)
     page = tmp_path / "README.md"
     page.write_text(text.replace("import SqliteHuey", "import RedisHuey"))
-    run(page, tmp_path, request)
+    run(page, tmp_path, redis_url)
 
 
 def test_each_block_that_is_not_run_says_why_and_they_are_counted():
