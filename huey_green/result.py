@@ -152,7 +152,9 @@ class Result(Generic[R]):
         A running one is interrupted within a second, with ``TaskCanceled``; it is not retried,
         and its result is an error that says so. Returns False when it had ended already.
         """
-        return self._value is _NONE and self.huey.cancel(self.id)
+        # An error may be that of a try that is followed by another one.
+        has_ended = self._value is not _NONE and not isinstance(self._value, Error)
+        return not has_ended and self.huey.cancel(self.id)
 
     def progress(self) -> Progress | None:
         """Return what the running task said last of how far it has come; None if nothing."""

@@ -54,6 +54,13 @@ class Revocations:
         data = self._serializer.serialize((ends_at, True, s.SIGNAL_CANCELED))
         self._storage.put_revocation(key, data, CANCELED_KEPT)
 
+    def take_canceled(self, key: str) -> bool:
+        """Take away a mark that tells of a canceled task; say whether there was one."""
+        data = self._storage.peek_many([key]).get(key)
+        if data is None or _Mark(*self._serializer.deserialize(data)).signal != s.SIGNAL_CANCELED:
+            return False
+        return self.restore(key)
+
     def restore(self, key: str) -> bool:
         """Take a mark away; say whether there was one."""
         return self._storage.pop_revocation(key) is not None

@@ -114,6 +114,12 @@ class Stopping(Keeping):
         """Ask the store for ``reason_not_to_run``; a mark for one time is used up by it."""
         return self._reason(task, now, peek=False)
 
+    def is_canceled(self, task: Task) -> bool:
+        """Say whether a task that was fetched is canceled; the mark is used up by it."""
+        if not self._immediate and not self.storage.has_revocations():
+            return False
+        return self._revocations.take_canceled(task.revoke_id)
+
     def _reason(self, task: Task, now: float, peek: bool) -> str | None:
         name = self.registry.task_to_string(type(task))
         keys = [task.revoke_id, all_of(name)]
@@ -149,20 +155,29 @@ class Stopping(Keeping):
 
         All are looked for at once, where ``cancel`` would go through the queue for each.
         """
-        found: set[str] = set()
-        left = set(ids)
-        for one in left:
+        wanted = set(ids)
+        for one in wanted:
             # First the mark, then the note: whoever begins it after the one sees it, and
             # whoever runs it already sees the other.
             self._revocations.cancel(Task(id=one).revoke_id)
             self.storage.cancel(one)
+        found = self.stop_marked(wanted)
+        if self._may_run_without_lease():
+            found.update(one for one in wanted - found if not self.storage.has_data_for_key(one))
+        return found
+
+    def stop_marked(self, ids: set[str]) -> set[str]:
+        """Look for tasks that were just marked as canceled; return those that had not ended.
+
+        What waits on the schedule ends at once. What is nowhere loses its mark.
+        """
+        found: set[str] = set()
         # Twice: what goes back while we look, from a consumer to the queue, escapes one look.
         for _ in range(2):
-            found |= self._stop_waiting(left - found)
-        for one in left - found:
-            self._revocations.restore(Task(id=one).revoke_id)
-        if self._may_run_without_lease():
-            found.update(one for one in left - found if not self.storage.has_data_for_key(one))
+            found |= self._stop_waiting(ids - found)
+        for one in ids - found:
+            if not self._revocations.restore(Task(id=one).revoke_id):
+                found.add(one)  # A consumer was quick, and has used the mark up.
         return found
 
     def _stop_waiting(self, ids: set[str]) -> set[str]:
@@ -176,7 +191,7 @@ class Stopping(Keeping):
             self.storage.scheduled_items,
             self.storage.parked_items,
             self.storage.enqueued_items,
-            lambda: [one.body for one in self.storage.in_flight()],
+            self._running_items,
         ):
             if found >= ids:
                 break
@@ -188,13 +203,16 @@ class Stopping(Keeping):
                     found |= ids.intersection(_ids_in(message))
         return found
 
-    def _containing(
-        self, ids: set[str], items: Iterable[bytes]
-    ) -> Iterator[tuple[bytes, Message]]:
+    def _running_items(self) -> list[bytes]:
+        return [one.body for one in self.storage.in_flight()]
+
+    def _containing(self, ids: set[str], items: Iterable[bytes]) -> Iterator[tuple[bytes, Message]]:
         """Yield those of ``items`` that are one of these tasks, or bring one."""
         looked_for = [one.encode() for one in ids]
         # To look for a few strings in bytes is far quicker than to unpickle those.
-        is_quick = len(ids) < 10 and type(self.serializer) is Serializer and not self.serializer.comp
+        is_quick = (
+            len(ids) < 10 and type(self.serializer) is Serializer and not self.serializer.comp
+        )
         for data in items:
             if is_quick and not any(one in data for one in looked_for):
                 continue

@@ -18,7 +18,7 @@ OVERLAP = 2.0
 
 
 class Canceler(Service):
-    """Looks for notes of canceled tasks, while anything runs."""
+    """Looks for notes of canceled tasks, while anything runs and once more after that."""
 
     name = "canceler"
     interval = 0.5
@@ -31,11 +31,11 @@ class Canceler(Service):
 
     def tick(self) -> None:
         """Look once."""
-        if not self._worker.running:
+        if self._worker.is_idle():
             return
         ids, now = self._storage.canceled(self._since)
         self.answered()
         self._since = now - OVERLAP
-        if ids and self._worker.cancel(ids, CANCEL_KEPT):
+        if self._worker.cancel(ids, CANCEL_KEPT):
             log.info("interrupting canceled tasks")
         probe.reached("canceled", ids)

@@ -40,6 +40,9 @@ class Host(Protocol):
     def restore(self, task: Task) -> bool:
         """Take away a mark that keeps a task from running."""
 
+    def stop_marked(self, ids: set[str]) -> set[str]:
+        """Look for tasks that are marked as canceled, and end them where they wait."""
+
 
 class Running(NamedTuple):
     """A task that runs now; ``since`` is monotonic."""
@@ -73,6 +76,10 @@ class Worker:
         self.running: dict[greenlet, Running] = {}
         #: Tasks that are to be stopped, and when we learned of it (monotonic).
         self._canceled: dict[str, float] = {}
+        # Tasks that ended here since the last look for canceled ones, and between the two looks
+        # before; whether they may run again.
+        self._ended: dict[str, bool] = {}
+        self._ended_before: dict[str, bool] = {}
         self._probation = Probation(host.max_deliveries)
         #: The consumer stops: what cannot be opened now goes back.
         self.closing = False
@@ -128,6 +135,9 @@ class Worker:
         opened = self._open(delivery)
         if isinstance(opened, Outcome):
             self._end(delivery, opened)
+            if opened.effects.schedule:
+                for _, task in opened.events:
+                    self._note_ended(task.id, may_run_again=True)
             return
         if not self._begin(delivery, opened):
             return
@@ -138,9 +148,11 @@ class Worker:
             if batch.was_refused(delivery):
                 return
             delivery = delivery._replace(receipt=None)
-        self._end(delivery, self._execute(delivery, opened))
-        if opened.id in self._canceled:
-            self._forget_mark(opened)
+        outcome = self._execute(delivery, opened)
+        self._end(delivery, outcome)
+        if not outcome.interrupted:
+            effects = outcome.effects
+            self._note_ended(opened.id, bool(effects.enqueue or effects.schedule))
 
     def _begin(self, delivery: Delivery, task: Task) -> bool:
         """Get a task what it needs of the storage before it runs; say whether it may run now."""
@@ -159,12 +171,24 @@ class Worker:
             self._patiently(self._storage.drop_claims, [claim])
         return True
 
-    def _forget_mark(self, task: Task) -> None:
-        """Take away the mark that would have stopped a canceled task in the queue."""
+    def _note_ended(self, task_id: str, may_run_again: bool) -> None:
+        if task_id in self._canceled:
+            self._clear_up(task_id, may_run_again)
+        else:
+            # Somebody may have canceled it just before, and we shall learn of that.
+            self._ended[task_id] = may_run_again
+
+    def _clear_up(self, task_id: str, may_run_again: bool) -> None:
+        """See to it that a canceled task which ended here all the same is not tried again, and
+        that the mark which would have stopped it in the queue does not stay."""
         try:
-            self._host.restore(task)
+            if may_run_again:
+                self._acknowledger.wait_pending()  # Or it would not be found where it waits.
+                self._host.stop_marked({task_id})
+            else:
+                self._host.restore(Task(id=task_id))
         except StorageUnavailable as error:
-            log.debug("the mark of the canceled %s stays until it ends by itself: %s", task, error)
+            log.debug("the mark of %s stays until it ends by itself: %s", task_id, error)
 
     def _open(self, delivery: Delivery) -> Task | Outcome:
         """Open a delivery; the store may be asked for revocations, and may be away."""
@@ -223,20 +247,32 @@ class Worker:
         if gevent.getcurrent() in self.running:
             raise TaskInterrupted("the consumer stops")
 
+    def is_idle(self) -> bool:
+        """Say whether nothing has run since the last call of ``cancel``."""
+        return not (self.running or self._ended)
+
     def cancel(self, ids: Iterable[str], keep: float) -> int:
         """Raise ``TaskCanceled`` in those of these tasks that run here, or begin to within
-        ``keep`` seconds; return how many were running."""
+        ``keep`` seconds; return how many were running.
+
+        Called again and again: what has ended here since the call before the last was in time
+        to be canceled, and may not be tried again.
+        """
         now = clock.monotonic()
         new = set(ids) - self._canceled.keys()
         self._canceled = {one: at for one, at in self._canceled.items() if at > now - keep}
         self._canceled.update(dict.fromkeys(new, now))
         found = [item for item in self.running.items() if item[1].task.id in new]
-        if not self._executor.can_interrupt:
-            for _, running in found:
-                log.warning("%s runs in a native thread; it cannot be stopped", running.task)
-            return 0
         for runner, running in found:
-            self._throw(runner, running, TaskCanceled("canceled while it ran"))
+            if self._executor.can_interrupt and not running.task.native_thread:
+                self._throw(runner, running, TaskCanceled("canceled while it ran"))
+            else:
+                log.warning("%s runs in a native thread; it cannot be stopped", running.task)
+        ended = {**self._ended_before, **self._ended} if new else {}
+        self._ended_before, self._ended = self._ended, {}
+        new.difference_update(running.task.id for _, running in found)  # It runs once more.
+        for one in new & ended.keys():
+            self._clear_up(one, ended[one])
         return len(found)
 
     def _throw(self, runner: greenlet, running: Running, error: TaskInterrupted) -> None:

@@ -41,6 +41,9 @@ class Host(endings.Host, Protocol):
     def reason_not_to_run(self, task: Task, now: float) -> str | None:
         """Return the signal that tells why a task may not run; None when it may."""
 
+    def is_canceled(self, task: Task) -> bool:
+        """Say whether a task that will not run now is not to run later either."""
+
 
 class Executor:
     """Opens deliveries and runs tasks. What it has to know of the store it asks its host."""
@@ -77,6 +80,8 @@ class Executor:
             return self.endings.exhausted(delivery, task)
         now = clock.wall()
         if message.eta is not None and message.eta > now:
+            if host.is_canceled(task):
+                return self._canceled(task)
             return self.endings.scheduled(delivery, task, message.eta)
         return self.admit(task, now, host.reason_not_to_run)
 
@@ -93,11 +98,13 @@ class Executor:
             task.expires_resolved is not None
             and clock.to_epoch(task.expires_resolved, host.utc) <= now
         ):
+            if host.is_canceled(task):
+                return self._canceled(task)
             log.info("%s has expired, not run", task)
             return self.endings.skipped(task, s.SIGNAL_EXPIRED)
         reason = reason_not_to_run(task, now)
         if reason == s.SIGNAL_CANCELED:
-            return self.endings.canceled(task, TaskCanceled("canceled before it ran"))
+            return self._canceled(task)
         if reason is not None:
             log.info("%s is %s, not run", task, reason)
             return self.endings.skipped(task, reason)
@@ -105,6 +112,9 @@ class Executor:
             task.args += (self._host.values_of(task.joins),)
             task.is_joined = True
         return task
+
+    def _canceled(self, task: Task) -> Outcome:
+        return self.endings.canceled(task, TaskCanceled("canceled before it ran"))
 
     def execute(self, task: Task) -> Outcome:
         """Run a task, with its hooks and signals, to an outcome."""
