@@ -6,12 +6,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 from doc_pages import DOCS, ROOT
 
 import huey_green
 from huey_green import Huey
+from huey_green.settings import ConsumerSettings
 
 pytest.importorskip("sphinx", reason="needs the extra 'docs'")
 pytest.importorskip("furo", reason="needs the extra 'docs'")
@@ -56,6 +58,12 @@ def test_each_public_name_has_an_entry(site, name):
 def test_each_method_of_huey_has_an_entry(site, name):
     page = site.joinpath("reference", "huey.html").read_text()
     assert name.startswith("_") or f'id="huey_green.Huey.{name}"' in page
+
+
+@pytest.mark.parametrize("name", [one.name for one in fields(ConsumerSettings)])
+def test_each_option_of_the_consumer_is_in_the_generated_table(site, name):
+    page = site.joinpath("reference", "consumer.html").read_text()
+    assert f'<span class="pre">{name}</span>' in page[page.index("<table") :]
 
 
 def test_notes_to_the_tests_are_not_shown(site):
