@@ -25,6 +25,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Declaring:
     """Mixed into Huey, which has the registry and makes the attributes."""
 
+    at_most_once: bool
     signals: Signals
     hooks_before: Hooks
     hooks_after: Hooks
@@ -100,6 +101,12 @@ class Declaring:
             "native_thread": native_thread,
             "debounce": debounce,
         }
+
+        if max_concurrency is not None and at_most_once is None and self.at_most_once:
+            raise ConfigurationError(
+                "max_concurrency counts leases, and this Huey has at_most_once=True, without any: "
+                "declare the task with at_most_once=False"
+            )
 
         def decorate(func: Callable[P, R]) -> TaskWrapper[P, R]:
             return TaskWrapper(

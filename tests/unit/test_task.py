@@ -283,3 +283,15 @@ def test_retry_task_keeps_what_it_was_given():
     assert RetryTask("why", delay=3).delay == 3
     assert str(RetryTask("why", delay=3)) == "why"
     assert str(RetryTask()) == ""
+
+
+def test_a_bounded_concurrency_needs_leases():
+    huey = MemoryHuey(at_most_once=True)
+    with pytest.raises(ConfigurationError, match="at_most_once=False"):
+        huey.task(max_concurrency=2)
+
+    @huey.task(max_concurrency=2, at_most_once=False)
+    def function():
+        pass
+
+    assert huey.needs_leases()
