@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,16 @@ def test_links_lead_somewhere(page):
     targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text)
     missing = [one for one in targets if "://" not in one and not (page.parent / one).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_file_is_named_in_the_text_above_it(page):
+    lines = page.read_text().splitlines()
+    unnamed = []
+    for one in blocks(page):
+        if one.language == "python" and one.mark:
+            above = reversed(lines[: one.line - 2])
+            text = "\n".join(takewhile(lambda line: not line.startswith("```"), above))
+            if f"`{one.mark.rstrip('+')}`" not in text:
+                unnamed.append(f"{one.mark}, line {one.line}")
+    assert unnamed == []
