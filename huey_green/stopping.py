@@ -19,6 +19,11 @@ from huey_green.task import Task, arguments_of
 from huey_green.wire import decode_message
 
 
+#: Most messages in one place that are looked through for a canceled task. In a longer queue the
+#: mark alone stops it, when its turn comes.
+LOOK_THROUGH = 100_000
+
+
 class Stopping(Keeping):
     """Mixed into Huey, which makes the attributes."""
 
@@ -187,16 +192,19 @@ class Stopping(Keeping):
         the note where they run.
         """
         found: set[str] = set()
+        storage = self.storage
         for items in (
-            self.storage.scheduled_items,
-            self.storage.parked_items,
-            self.storage.enqueued_items,
+            storage.scheduled_items,
+            storage.parked_items,
+            storage.enqueued_items,
             self._running_items,
         ):
             if found >= ids:
                 break
+            if items == storage.enqueued_items and storage.queue_size() > LOOK_THROUGH:
+                return found | {one for one in ids if not storage.has_data_for_key(one)}
             for data, message in self._containing(ids, items()):
-                if items == self.storage.scheduled_items and message.id in ids:
+                if items == storage.scheduled_items and message.id in ids:
                     if self._end_scheduled(data, message):
                         found.add(message.id)
                 else:

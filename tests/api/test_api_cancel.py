@@ -6,7 +6,7 @@ import threading
 import pytest
 from driving import NAME, PATIENCE, promote, run_all, run_one
 
-from huey_green import SKIPPED, TaskException, chord
+from huey_green import SKIPPED, TaskException, chord, stopping
 from huey_green import signals as s
 from huey_green.testing.concurrency import eventually
 
@@ -390,3 +390,14 @@ def test_a_task_that_runs_where_nothing_can_interrupt_it_goes_on(huey, start, ru
     enough.set()
     assert result(blocking=True, timeout=PATIENCE) == "a value"
     eventually(lambda: not has_marks(huey), "the mark to go")
+
+
+def test_in_a_long_queue_the_mark_alone_stops_it(huey, note, ran, monkeypatch):
+    monkeypatch.setattr(stopping, "LOOK_THROUGH", 3)
+    results = [note(str(number)) for number in range(5)]
+    run_one(huey)
+    assert results[3].cancel() is True
+    run_all(huey)
+    assert ran == ["0", "1", "2", "4"]
+    assert ends_canceled(results[3])
+    assert not has_marks(huey)
