@@ -9,7 +9,6 @@ callers should take turns.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +20,7 @@ from redis.retry import Retry
 
 from huey_green import clock
 from huey_green.exceptions import ConfigurationError, StorageUnavailable
+from huey_green.storage.redis.turns import Turns
 
 #: Connections that one process opens for commands. Those that wait come on top: one for
 #: ``fetch``, one for the heartbeat, one for results. Callers beyond it take turns.
@@ -89,7 +89,7 @@ class Link:
 
     def _start(self) -> None:
         self._pid = os.getpid()
-        self._turns = threading.Semaphore(self._limit)
+        self._turns = Turns(self._limit)
         self._idle: list[tuple[Any, float]] = []
         self._trusted_from = 0.0
 
@@ -133,8 +133,8 @@ class Link:
     ) -> Iterator[tuple[Callable[..., list[Any]], Callable[..., Iterator[Any]]]]:
         """Lend one connection, as two functions that carry out commands in one round trip.
 
-        The first returns all answers, the second yields each when it comes. Both raise the first
-        error there is among the answers.
+        The first returns all answers, or raises the first error among them. The second yields
+        each when it comes, errors as values; all have to be taken.
         """
         if self._pid != os.getpid():
             self._start()  # In a forked child: the parent's connections are not ours.
@@ -143,7 +143,7 @@ class Link:
             try:
                 yield (
                     lambda *commands: _raising(exchange(connection, commands)),
-                    lambda *commands: _one_by_one(connection, commands),
+                    lambda *commands: stream(connection, commands),
                 )
             except (ScriptMissing, redis.ResponseError):
                 raise
@@ -200,21 +200,12 @@ def stream(connection: Any, commands: Sequence[Command]) -> Iterator[Any]:
 
 def _raising(answers: list[Any]) -> list[Any]:
     for answer in answers:
-        _raise_if_error(answer)
+        raise_if_error(answer)
     return answers
 
 
-def _one_by_one(connection: Any, commands: Sequence[Command]) -> Iterator[Any]:
-    failed: Any = None
-    for answer in stream(connection, commands):
-        # The rest is read all the same, or it would be taken for the answers of the next call.
-        if failed is None and isinstance(answer, Exception):
-            failed = answer
-        yield answer
-    _raise_if_error(failed)
-
-
-def _raise_if_error(answer: Any) -> None:
+def raise_if_error(answer: Any) -> None:
+    """Raise an answer that is an error; ``ScriptMissing`` for a script that is not known."""
     if isinstance(answer, NoScriptError):
         raise ScriptMissing from answer
     if isinstance(answer, Exception):

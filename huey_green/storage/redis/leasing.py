@@ -29,6 +29,7 @@ class Leasing:
         self._issued = 0
         #: Receipts under which the server may hold what we have not seen.
         self._unconfirmed: range | None = None
+        self._misses_extend = False
         #: The last fetch took all there was.
         self.is_drained = False
         self.has_revocations = False
@@ -45,17 +46,21 @@ class Leasing:
         extend = self._scripts.command(
             "extend", (self._keys.consumers,), (self._consumer, lease or LANDING_LEASE)
         )
+        if self._misses_extend:
+            self._scripts.load("extend")
+            self._misses_extend = False
         request = self._request(limit, lease)
         try:
-            answer = self.waiting.wait(extend, blocking, self._scripts.command(*request))
+            waited = self.waiting.wait(extend, blocking, self._scripts.command(*request))
         except ScriptMissing:
             self._scripts.load("extend")
-            # It may have been the first script alone that was missing, not the last.
-            return self.recover() or self.fetch(limit, lease)
-        if answer is None:
+            return self.fetch(limit, lease)
+        if waited is None:
             self._unconfirmed = None
             return []
-        return self._deliveries(answer, limit)
+        # It is loaded before the next wait: failing at it must not cost us this answer.
+        self._misses_extend = waited.misses_before
+        return self._deliveries(waited.answer, limit)
 
     def recover(self) -> list[Delivery]:
         """Return what an earlier fetch leased whose answer was lost."""

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from huey_green.storage.redis.connect import Command, Link
+from redis.exceptions import NoScriptError
+
+from huey_green.storage.redis.connect import Command, Link, raise_if_error
 
 #: Longest single wait at the server, in seconds; ``fetch`` waits again, so this only bounds
 #: how long nothing is heard.
@@ -13,6 +15,13 @@ LONGEST_WAIT = 5.0
 
 #: Seconds that the connection allows beyond the wait that the server was asked for.
 WAIT_MARGIN = 10.0
+
+
+class Waited(NamedTuple):
+    """The answer after the wait, and whether the script before it was not known."""
+
+    answer: Any
+    misses_before: bool
 
 
 class Waiting:
@@ -24,11 +33,12 @@ class Waiting:
         self._client: int | None = None
         self._interrupted = False
 
-    def wait(self, before: Command, blocking: Command, after: Command) -> Any:
+    def wait(self, before: Command, blocking: Command, after: Command) -> Waited | None:
         """Carry out three commands, of which the second blocks; return the answer of the third.
 
         They are sent together: the server goes on to the third the moment the second is served,
         a round trip earlier than if we asked. Returns None when interrupted before it began.
+        Raises ``ScriptMissing`` if the third is not known.
         """
         if self._interrupted:
             self._interrupted = False
@@ -36,9 +46,14 @@ class Waiting:
         try:
             with self._link.conversation() as (_, answers):
                 following = answers(("CLIENT", "ID"), before, blocking, after)
-                self._client = next(following)
-                *_, last = following
-                return last
+                client = next(following)
+                self._client = client if isinstance(client, int) else None
+                # All are read before any is judged, or the next call would take them for its own.
+                first, blocked, last = following
+                is_missing = isinstance(first, NoScriptError)
+                for answer in (client, None if is_missing else first, blocked, last):
+                    raise_if_error(answer)
+                return Waited(last, is_missing)
         finally:
             self._client = None
             self._interrupted = False
