@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeGuard, cast
 
@@ -62,14 +62,23 @@ class Enqueueing(Stopping):
     def enqueue_many(self, tasks: Iterable[Any]) -> ResultGroup:
         """Add independent tasks, hundreds in one round trip; return their results in order.
 
-        For a pipeline or a chord among them the result is the last one's.
+        For a pipeline or a chord among them the result is the last one's. A list is looked
+        through for what is no task before anything is sent; of what a generator yields, or when
+        the storage goes away, those before may have been accepted.
         """
+        if not isinstance(tasks, Iterable) or isinstance(tasks, (str, bytes)):
+            raise InvalidArgument(f"enqueue_many takes a list of tasks, not {tasks!r}")
+        if isinstance(tasks, Collection):
+            for one in tasks:
+                _check_is_task(one)
         results: list[Result[Any]] = []
         waiting: list[Task] = []
         for one in tasks:
-            if not isinstance(one, (Task, chord)):
-                raise InvalidArgument(f"enqueue_many takes tasks (of .s()) and chords, not {one!r}")
+            _check_is_task(one)
             if not self._goes_with_others(one):
+                # What comes before it stays before it.
+                self._enqueue_bulk(waiting)
+                waiting = []
                 handle = self.enqueue(one)
                 results.append(handle if isinstance(handle, Result) else self._handle_on(tail(one)))
                 continue
@@ -220,3 +229,8 @@ class Enqueueing(Stopping):
                     callback = self.deserialize_task(member.callback.body)
                     self.signals.send(s.SIGNAL_ENQUEUED, callback)
             bodies.extend(reversed(follow_ups))
+
+
+def _check_is_task(one: Any) -> None:
+    if not isinstance(one, (Task, chord)):
+        raise InvalidArgument(f"enqueue_many takes tasks (of .s()) and chords, not {one!r}")

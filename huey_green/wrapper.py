@@ -209,6 +209,9 @@ class TaskWrapper(Generic[P, R]):
         """Make the Huey forget this task; say whether it knew it."""
         return self.huey.registry.unregister(self.task_class)
 
+    def __repr__(self) -> str:
+        return f"<task {self.huey.registry.task_to_string(self.task_class)}>"
+
 
 def _as_attribute(value: Any) -> Any:
     # A function in a class would become a method.
