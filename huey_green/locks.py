@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
-from threading import get_ident
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
-from huey_green.exceptions import ConfigurationError, TaskLockedException
+from huey_green.exceptions import ConfigurationError, StorageUnavailable, TaskLockedException
 from huey_green.storage.base import BaseStorage
 
 P = ParamSpec("P")
@@ -35,32 +36,47 @@ class TaskLock:
     ) -> None:
         if not isinstance(name, str) or not name:
             raise ConfigurationError(f"a lock has a name, not {name!r}")
-        if ttl is not None and not ttl > 0:
+        if ttl is not None and (not isinstance(ttl, (int, float)) or not ttl > 0):
             raise ConfigurationError(f"ttl is seconds above 0, not {ttl!r}")
         self._storage = storage
         self._key = lock_key(queue, name)
         self._name = name
         self._ttl = ttl
-        # One object may stand above a function that many greenlets call.
-        self._held: dict[int, bytes] = {}
+        # By thread or greenlet: one object may stand above a function that many call.
+        self._held: dict[int, list[bytes]] = {}
 
     def acquire(self) -> bool:
         """Take the lock; say whether it was free. Never waits."""
         owner = secrets.token_hex(8).encode()
-        taken = self._storage().put_if_empty(self._key, owner, ttl=self._ttl)
+        try:
+            taken = self._storage().put_if_empty(self._key, owner, ttl=self._ttl)
+        except BaseException:
+            # A timeout in the midst of it, say: it may be ours, and nobody else would free it.
+            self._try_to_free(owner)
+            raise
         if taken:
-            self._held[get_ident()] = owner
+            self._held.setdefault(threading.get_ident(), []).append(owner)
         return taken
 
     def release(self) -> bool:
         """Free the lock if it was taken with this object; say whether it was held until now."""
-        try:
-            owner = self._held.pop(get_ident())
-        except KeyError:
+        ident = threading.get_ident()
+        if ident not in self._held:
             if not self._held:
                 return False
-            _, owner = self._held.popitem()  # Taken in one thread, freed in another.
-        return self._storage().delete_if(self._key, owner)
+            ident = next(iter(self._held))  # Taken in one thread, freed in another.
+        owner = self._held[ident].pop()
+        if not self._held[ident]:
+            del self._held[ident]
+        try:
+            return self._storage().delete_if(self._key, owner)
+        except BaseException:
+            self._try_to_free(owner)
+            raise
+
+    def _try_to_free(self, owner: bytes) -> None:
+        with suppress(StorageUnavailable):
+            self._storage().delete_if(self._key, owner)
 
     def clear(self) -> bool:
         """Free the lock whoever holds it: for when its holder was killed."""

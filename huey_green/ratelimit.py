@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from types import TracebackType
@@ -32,9 +33,12 @@ class RateLimit:
         per: float,
         retry: bool = True,
     ) -> None:
+        if not isinstance(name, str) or not name:
+            raise ConfigurationError(f"a rate limit has a name, not {name!r}")
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
             raise ConfigurationError(f"limit is a whole number from 1, not {limit!r}")
-        if not isinstance(per, (int, float)) or isinstance(per, bool) or not per > 0:
+        is_number = isinstance(per, (int, float)) and not isinstance(per, bool)
+        if not is_number or not 0 < per < math.inf:
             raise ConfigurationError(f"per is seconds above 0, not {per!r}")
         self._storage = storage
         self.name = name
@@ -61,7 +65,7 @@ class RateLimit:
     def __enter__(self) -> RateLimit:
         delay = self.delay()
         if delay > 0:
-            raise RateLimitExceeded(self.name, delay if self.retry else None, self.retry)
+            raise RateLimitExceeded(self.name, delay, self.retry)
         return self
 
     def __exit__(

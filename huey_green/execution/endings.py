@@ -120,8 +120,10 @@ class Endings:
                 retries=retry.retries, retry_delay=retry.retry_delay, eta=None
             )
             if retry.delay > 0:
-                message = message._replace(eta=now + retry.delay)
-                schedule = (Planned(self._encode(message), now + retry.delay),)
+                # In microseconds, as in a datetime: what has this eta is due at this eta.
+                at = round(now + retry.delay, 6)
+                message = message._replace(eta=at)
+                schedule = (Planned(self._encode(message), at),)
                 events.append((s.SIGNAL_SCHEDULED, task))
             else:
                 enqueue += (Outgoing(self._encode(message), task.priority),)
