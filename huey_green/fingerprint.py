@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from inspect import Signature, signature
 from typing import Any
@@ -25,7 +26,8 @@ def fingerprint(
 
 def _bound(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     try:
-        bound = _signature(func).bind(*args, **kwargs)
+        # Partial: what is missing comes later, as a context does.
+        bound = _signature(func).bind_partial(*args, **kwargs)
     except (TypeError, ValueError):
         # The wrong arguments: the task will say so when it runs.
         return [tuple(args), dict(kwargs)]
@@ -53,6 +55,9 @@ def _text(value: Any, serialize: Serialize) -> bytes:
         return _framed(b"sequence", b"".join(_text(one, serialize) for one in value))
     if isinstance(value, (set, frozenset)):
         return _framed(b"set", b"".join(sorted(_text(one, serialize) for one in value)))
+    if is_dataclass(value) and not isinstance(value, type):
+        values = {one.name: getattr(value, one.name) for one in fields(value)}
+        return _framed(kind, _text(values, serialize))
     return _framed(kind, serialize(value))
 
 

@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 _NONE: Any = object()
 
+#: Seconds for which a value stays that was read by one of several callers of a unique task.
+SHARED_KEPT = 600.0
+
 
 class Result(Generic[R]):
     """The handle on one task: its value, and its fate while it has not run.
 
-    Reading a value takes it out of the store, and keeps it in this handle. (API reference,
-    "Result".)
+    Reading a value takes it out of the store, and keeps it in this handle; one that several
+    callers may wait for, that of a ``unique`` or a debounced task, stays for ten minutes more.
+    (API reference, "Result".)
     """
 
     def __init__(self, huey: ResultSource, task: Task) -> None:
@@ -104,7 +108,15 @@ class Result(Generic[R]):
             data = storage.peek_data(self.id) if preserve else storage.pop_data(self.id)
             if data is not None:
                 self._value = self.huey.decode_result(data)
+                if not preserve and self._is_shared():
+                    storage.put_if_empty(self.id, data, ttl=SHARED_KEPT)
         return self._value
+
+    def _is_shared(self) -> bool:
+        """Say whether other callers may have handles on this task, and want its value, too."""
+        if not self.task.unique and self.task.debounce is None:
+            return False
+        return not isinstance(self._value, Error) or not self._value.metadata.get("retries")
 
     @property
     def has_been_read(self) -> bool:

@@ -18,7 +18,6 @@ from huey_green.serializer import Serializer
 from huey_green.task import Task, arguments_of
 from huey_green.wire import decode_message
 
-
 #: Most messages in one place that are looked through for a canceled task. In a longer queue the
 #: mark alone stops it, when its turn comes.
 LOOK_THROUGH = 100_000
