@@ -183,7 +183,9 @@ class Enqueueing(Stopping):
     def _postpone(self, task: Task) -> None:
         """Put a task on the schedule in place of an earlier call, whose id it takes over."""
         assert task.debounce is not None
-        at = clock.wall() + task.debounce
+        at = round(clock.wall() + task.debounce, 6)  # In microseconds, as a datetime is.
+        if task.eta is not None:
+            at = max(at, clock.to_epoch(task.eta, self.utc))
         task.eta = clock.from_epoch(at, self.utc)
         task.claim = f"debounce:{self._key_of(task)}"
         while True:
