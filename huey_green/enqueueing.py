@@ -188,14 +188,18 @@ class Enqueueing(Stopping):
             at = max(at, clock.to_epoch(task.eta, self.utc))
         task.eta = clock.from_epoch(at, self.utc)
         task.claim = f"debounce:{self._key_of(task)}"
-        while True:
-            claim = task.held_claim()
-            assert claim is not None
-            waiting = self.storage.postpone(self.serialize_task(task), claim, at)
-            if waiting is None:
-                self.signals.send(s.SIGNAL_SCHEDULED, task)
-                return
-            task.id = waiting
+        own = task.id
+        waiting = self._put_off(task, at, replace=False)
+        while waiting is not None:
+            # In the name of the one that waits; if that has gone meanwhile, in its own again.
+            task.id = waiting or own
+            waiting = self._put_off(task, at, replace=bool(waiting))
+        self.signals.send(s.SIGNAL_SCHEDULED, task)
+
+    def _put_off(self, task: Task, at: float, replace: bool) -> str | None:
+        claim = task.held_claim()
+        assert claim is not None
+        return self.storage.postpone(self.serialize_task(task), claim, at, replace)
 
     def _key_of(self, task: Task) -> str:
         name = self.registry.task_to_string(type(task))

@@ -203,11 +203,13 @@ class BaseStorage(DocumentedStorage):
         for key, owner in claims:
             self.delete_if(f"claim:{key}", owner.encode())
 
-    def postpone(self, data: bytes, claim: Claim, at: float) -> str | None:
+    def postpone(self, data: bytes, claim: Claim, at: float, replace: bool = False) -> str | None:
         """Put a message on the schedule in place of the one that its claim stands for.
 
         One atomic step. Returns None when it was, else the owner whose message still waits
-        there: nothing has happened then, and the caller may repeat it in that owner's name.
+        there: nothing has happened then, and the caller may repeat it in that owner's name, with
+        ``replace``. If that message has left the schedule meanwhile, nothing happens and ""
+        is returned: it may have run, and its name is not to be used a second time.
         """
         raise ConfigurationError(f"{type(self).__name__} cannot debounce tasks")
 

@@ -119,7 +119,7 @@ class BlackHoleStorage(BaseStorage):
 
     # Claims and limits.
 
-    def postpone(self, data: bytes, claim: Claim, at: float) -> str | None:
+    def postpone(self, data: bytes, claim: Claim, at: float, replace: bool = False) -> str | None:
         return None
 
     def hit(self, key: str, limit: int, per: float, now: float | None = None) -> float:

@@ -298,6 +298,21 @@ class EffectContract:
 
     # Debouncing.
 
+    def test_a_message_is_replaced_only_while_it_waits_if_that_is_asked_for(
+        self, storage: BaseStorage
+    ) -> None:
+        claim = Claim("key", "one")
+        assert storage.postpone(b"first", claim, 40.0) is None
+        assert storage.postpone(b"second", claim, 50.0, replace=True) is None
+        assert storage.scheduled_items() == [b"second"]
+        assert storage.promote(now=60.0) == 1
+        assert storage.postpone(b"third", claim, 70.0, replace=True) == ""
+        assert storage.scheduled_items() == []
+        assert storage.postpone(b"theirs", Claim("key", "two"), 80.0) is None
+        assert storage.postpone(b"third", claim, 70.0, replace=True) == "two"
+        assert storage.postpone(b"never", Claim("other", "one"), 70.0, replace=True) == ""
+        assert storage.scheduled_items() == [b"theirs"]
+
     def test_a_postponed_message_replaces_the_one_before(self, storage: BaseStorage) -> None:
         claim = Claim("key", "one")
         storage.add_to_schedule(b"unrelated", 45.0)

@@ -31,13 +31,15 @@ def enqueue_claimed(
     return None
 
 
-def postpone(change: Change, body: bytes, claim: Claim, at: float) -> str | None:
+def postpone(change: Change, body: bytes, claim: Claim, at: float, replace: bool) -> str | None:
     schedule = change.state.schedule
     holder = change.state.notes.claims.get(claim.key)
     if holder is not None and holder.planned in schedule.every:
         if holder.owner != claim.owner:
             return holder.owner
         change.say("unplan", [holder.planned])
+    elif replace:
+        return ""
     number = schedule.next_number
     transitions.plan(change, [Planned(body, at)])
     change.say("claim", claim.key, claim.owner, None, number)

@@ -223,8 +223,8 @@ class FileStorage(FileResults):
     def drop_claims(self, claims: Sequence[Claim]) -> None:
         self._work(transitions.drop_claims, claims)
 
-    def postpone(self, data: bytes, claim: Claim, at: float) -> str | None:
-        return self._work(marks.postpone, data, claim, at)
+    def postpone(self, data: bytes, claim: Claim, at: float, replace: bool = False) -> str | None:
+        return self._work(marks.postpone, data, claim, at, replace)
 
     def admit(self, consumer: str, delivery: Delivery, key: str, limit: int) -> bool:
         return self._work(transitions.admit, consumer, delivery, key, limit)

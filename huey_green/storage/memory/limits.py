@@ -47,15 +47,17 @@ class MemoryLimits(MemoryValues):
                 if key in self._claims and self._claims[key].owner == owner:
                     del self._claims[key]
 
-    def postpone(self, data: bytes, claim: Claim, at: float) -> str | None:
+    def postpone(self, data: bytes, claim: Claim, at: float, replace: bool = False) -> str | None:
         with self._changed:
             holder = self._claims.get(claim.key)
             planned = None if holder is None else holder.planned
-            if holder is not None and planned is not None:
-                if holder.owner != claim.owner and planned in self.scheduled_items():
-                    return holder.owner
-                if holder.owner == claim.owner:
-                    self.remove_scheduled(planned)
+            waits = planned is not None and planned in self.scheduled_items()
+            if holder is not None and waits and holder.owner != claim.owner:
+                return holder.owner
+            if replace and not waits:
+                return ""
+            if planned is not None and waits:
+                self.remove_scheduled(planned)
             self.add_to_schedule(data, at)
             self._claims[claim.key] = Claimed(claim.owner, float("inf"), data)
             return None

@@ -41,9 +41,10 @@ class RedisLimits(RedisQueue):
             batch = claims[start : start + BATCH]
             self.scripts.call("drop_claims", names, [part for claim in batch for part in claim])
 
-    def postpone(self, data: bytes, claim: Claim, at: float) -> str | None:
+    def postpone(self, data: bytes, claim: Claim, at: float, replace: bool = False) -> str | None:
         names = (self.keys.schedule, self.keys.claims, self.keys.claim_ends)
-        holder = self.scripts.call("postpone", names, (*claim, repr(float(at)), data))
+        args = (*claim, repr(float(at)), data, int(replace))
+        holder = self.scripts.call("postpone", names, args)
         return None if holder is None else holder.decode()
 
     # Permits.

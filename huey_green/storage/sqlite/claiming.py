@@ -39,17 +39,22 @@ def drop(db: sqlite3.Connection, queue: str, claims: Iterable[Claim]) -> None:
     )
 
 
-def postpone(db: sqlite3.Connection, queue: str, message: Planned, claim: Claim) -> str | None:
+def postpone(
+    db: sqlite3.Connection, queue: str, message: Planned, claim: Claim, replace: bool
+) -> str | None:
     """Plan a message in place of the owner's one before; else return whose waits there."""
     sql = (
         "SELECT owner, green_schedule.id FROM green_claim"
         " JOIN green_schedule ON green_schedule.id = planned"
         " WHERE green_claim.queue = ? AND key = ?"
     )
-    for owner, planned in rows(db, sql, queue, claim.key):
+    found = rows(db, sql, queue, claim.key)
+    for owner, planned in found:
         if owner != claim.owner:
             return str(owner)
         waiting.remove_planned(db, planned)
+    if replace and not found:
+        return ""
     sql = "INSERT INTO green_schedule (queue, at, body) VALUES (?, ?, ?)"
     planned = db.execute(sql, (queue, message.at, message.body)).lastrowid
     _hold(db, queue, claim, None, planned)

@@ -295,8 +295,9 @@ class SqliteStorage(SqliteResults):
     def drop_claims(self, claims: Sequence[Claim]) -> None:
         self._database.write(claiming.drop, self.name, claims)
 
-    def postpone(self, data: bytes, claim: Claim, at: float) -> str | None:
-        return self._database.write(claiming.postpone, self.name, Planned(data, at), claim)
+    def postpone(self, data: bytes, claim: Claim, at: float, replace: bool = False) -> str | None:
+        message = Planned(data, at)
+        return self._database.write(claiming.postpone, self.name, message, claim, replace)
 
     # Limits.
 
