@@ -25,8 +25,7 @@ LAYERS = (
     "offender progress fingerprint",
     "plain_json signed serializer wire",
     "storage",
-    "ports task task_options wrapper registry result workflow revocation locks semaphore "
-    "ratelimit",
+    "ports task task_options wrapper registry result workflow revocation locks semaphore ratelimit",
     "execution",
     "consumer",
     "keeping stopping enqueueing driving guarding declaring huey flavours __init__",

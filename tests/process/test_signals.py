@@ -228,9 +228,7 @@ def test_the_signal_that_is_not_the_graceful_one_interrupts_at_once(
     assert app.waiting() == ["a"]
 
 
-@pytest.mark.parametrize(
-    ("graceful", "number"), [("INT", signal.SIGINT), ("TERM", signal.SIGTERM)]
-)
+@pytest.mark.parametrize(("graceful", "number"), [("INT", signal.SIGINT), ("TERM", signal.SIGTERM)])
 def test_the_graceful_signal_lets_running_tasks_end(make_app: Make, graceful, number):
     app = make_app()
     consumer = app.consume("-g", graceful)
