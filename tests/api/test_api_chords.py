@@ -2,7 +2,7 @@
 """Tasks side by side, and what is called with all their values: groups and chords."""
 
 import pytest
-from driving import run_all
+from driving import run_all, unread_results
 
 from huey_green import (
     SKIPPED,
@@ -137,7 +137,7 @@ def test_a_callback_is_called_once_with_the_values_in_the_order_of_the_members(h
     assert result() == [[0, 1, 2, 3, 4]]
     assert result.results() == [0, 1, 2, 3, 4]
     assert is_forgotten(huey, whole)
-    assert huey.result_count() == 0
+    assert unread_results(huey) == {}
 
 
 def test_a_group_with_then_is_a_chord(huey, collect, add):
@@ -275,7 +275,7 @@ def test_an_empty_chord_calls_its_callback_with_no_values(huey, collect, sent):
         assert result() == ["given", []]
         assert result.results() == []
         assert list(result.pipeline_results)[1]() == ["after", ["given", []]]
-    assert huey.result_count() == 0
+    assert unread_results(huey) == {}
 
 
 def test_a_chord_may_be_enqueued_again_when_it_has_ended(huey, add, collect):
