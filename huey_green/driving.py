@@ -9,6 +9,7 @@ from typing import Any
 from huey_green import clock
 from huey_green import signals as s
 from huey_green.enqueueing import Enqueueing
+from huey_green.exceptions import InvalidArgument, UnreadableMessage
 from huey_green.execution.outcome import Outcome
 from huey_green.message import Delivery
 from huey_green.task import PeriodicTask, Task
@@ -34,6 +35,7 @@ class Driving(Enqueueing):
         then, and when it failed. ``timestamp`` is a naive datetime, in UTC or local time as
         this Huey has it, in place of the present.
         """
+        _check_task("execute", task)
         now = self._moment(timestamp)
         delivery = Delivery(b"")
         if not self.ready_to_run(task, timestamp):
@@ -52,14 +54,24 @@ class Driving(Enqueueing):
 
     def add_schedule(self, task: Task) -> None:
         """Put a task on the schedule until its ``eta``, or with none at once due."""
+        _check_task("add_schedule", task)
         at = clock.wall() if task.eta is None else clock.to_epoch(task.eta, self.utc)
         self.storage.add_to_schedule(self.serialize_task(task), at)
         self.signals.send(s.SIGNAL_SCHEDULED, task)
 
     def read_schedule(self, timestamp: datetime | None = None) -> list[Task]:
-        """Remove and return the scheduled tasks that are due now, or at ``timestamp``."""
-        due = self.storage.read_schedule(self._moment(timestamp))
-        return [self.deserialize_task(data) for data in due]
+        """Remove and return the scheduled tasks that are due now, or at ``timestamp``.
+
+        What cannot be read goes to the dead letters.
+        """
+        tasks = []
+        for data in self.storage.read_schedule(self._moment(timestamp)):
+            try:
+                tasks.append(self.deserialize_task(data))
+            except UnreadableMessage as error:
+                delivery = Delivery(data)
+                self._apply(delivery, self.executor.endings.unreadable(delivery, None, error))
+        return tasks
 
     def read_periodic(self, timestamp: datetime | None = None) -> list[PeriodicTask]:
         """Return the periodic tasks that are to run in the minute of ``timestamp``, or now."""
@@ -75,7 +87,17 @@ class Driving(Enqueueing):
 
     def ready_to_run(self, task: Task, timestamp: datetime | None = None) -> bool:
         """Say whether a task's ``eta`` has come, now or at ``timestamp``."""
+        _check_task("ready_to_run", task)
         return task.eta is None or clock.to_epoch(task.eta, self.utc) <= self._moment(timestamp)
 
     def _moment(self, timestamp: datetime | None) -> float:
-        return clock.wall() if timestamp is None else clock.to_epoch(timestamp, self.utc)
+        if timestamp is None:
+            return clock.wall()
+        if not isinstance(timestamp, (datetime, int, float)):
+            raise InvalidArgument(f"timestamp is a datetime, not {timestamp!r}")
+        return clock.to_epoch(timestamp, self.utc)
+
+
+def _check_task(call: str, task: Any) -> None:
+    if not isinstance(task, Task):
+        raise InvalidArgument(f"{call} takes a task, not {task!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+import uuid
 from typing import Any, Protocol
 
 from huey_green import clock
@@ -359,12 +360,11 @@ def failed_on(delivery: Delivery, error: Exception) -> DeadLetter:
 
 
 def _dead_letter(delivery: Delivery, task_id: str | None, reason: str) -> DeadLetter:
-    now = clock.wall()
     return DeadLetter(
-        task_id or f"unreadable-{delivery.receipt or now}",
+        task_id or f"unreadable-{delivery.receipt or uuid.uuid4().hex}",
         delivery.body,
         reason,
         attempts=delivery.attempt,
         history=delivery.history,
-        died_at=now,
+        died_at=clock.wall(),
     )
