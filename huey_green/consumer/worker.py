@@ -18,7 +18,7 @@ from huey_green.exceptions import StorageUnavailable, TaskCanceled, TaskInterrup
 from huey_green.execution.endings import failed_on, limit_key
 from huey_green.execution.executor import Executor
 from huey_green.execution.outcome import Outcome
-from huey_green.message import NOTHING, Delivery, Effects
+from huey_green.message import NOTHING, Delivery, Effects, Extra, Settlement
 from huey_green.registry import Registry
 from huey_green.signals import Signals
 from huey_green.storage.base import BaseStorage
@@ -27,6 +27,9 @@ from huey_green.task import Task
 log = logging.getLogger("huey_green.consumer")
 
 T = TypeVar("T")
+
+#: Most parked messages that a consumer has try again when it begins with tasks of their kind.
+MOST_BACK = 1000
 
 
 class Host(Protocol):
@@ -80,6 +83,8 @@ class Worker:
         # before; whether they may run again.
         self._ended: dict[str, bool] = {}
         self._ended_before: dict[str, bool] = {}
+        # The keys of limited tasks that came here already.
+        self._limited: set[str] = set()
         self._probation = Probation(host.max_deliveries)
         #: The consumer stops: what cannot be opened now goes back.
         self.closing = False
@@ -158,6 +163,9 @@ class Worker:
         """Get a task what it needs of the storage before it runs; say whether it may run now."""
         if task.max_concurrency is not None and delivery.receipt is not None:
             key = limit_key(task, self._host.registry)
+            if key not in self._limited:
+                self._limited.add(key)
+                self._bring_back(key, task.max_concurrency)
             admitted = self._patiently(
                 self._storage.admit, self._consumer, delivery, key, task.max_concurrency
             )
@@ -170,6 +178,14 @@ class Worker:
             # Another one may be enqueued from here on, even if this cannot be told.
             self._patiently(self._storage.drop_claims, [claim])
         return True
+
+    def _bring_back(self, key: str, count: int) -> None:
+        """Have parked messages try again: the limit may be higher than when they were parked.
+
+        Each end of a task brings back one, so that as many would run at once as before.
+        """
+        one = Settlement(Delivery(b""), Effects(extra=Extra(limited=key)))
+        self._patiently(self._storage.settle, self._consumer, [one] * min(count, MOST_BACK))
 
     def _note_ended(self, task_id: str, may_run_again: bool) -> None:
         if task_id in self._canceled:
@@ -239,6 +255,8 @@ class Worker:
     def interrupt(self) -> int:
         """Raise ``TaskInterrupted`` in all tasks that run now; return how many."""
         for runner, running in self.running.items():
+            if running.task.native_thread:
+                log.warning("%s goes on in its native thread, and runs again", running.task)
             self._throw(runner, running, TaskInterrupted("the consumer stops"))
         return len(self.running)
 
