@@ -6,19 +6,24 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from copy import copy
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from huey_green.exceptions import InvalidArgument
 from huey_green.message import Joined, Place
 from huey_green.task import Task, signature
 
+if TYPE_CHECKING:
+    from huey_green.wrapper import TaskWrapper
+
 Member = Union[Task, "chord"]
+#: What a user may give as one: a function that needs no arguments as well.
+Given = Union[Task, "chord", "TaskWrapper[[], Any]"]
 
 
 class group:  # noqa: N801 - huey's name
     """Tasks that run side by side. ``huey.enqueue`` gives a ``ResultGroup`` for it."""
 
-    def __init__(self, tasks: Iterable[Member]) -> None:
+    def __init__(self, tasks: Iterable[Given]) -> None:
         self.tasks = _members(tasks, "group")
 
     def then(self, task: Any, *args: Any, **kwargs: Any) -> chord:
@@ -45,7 +50,7 @@ class chord:  # noqa: N801 - huey's name
     ``huey.enqueue`` gives a ``ChordResult`` for it.
     """
 
-    def __init__(self, tasks: Iterable[Member], callback: Any) -> None:
+    def __init__(self, tasks: Iterable[Given], callback: Any) -> None:
         self.tasks = _members(tasks, "chord")
         self.callback = signature(callback, (), {})
 

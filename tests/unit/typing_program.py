@@ -12,23 +12,35 @@ from typing import Any
 from typing_extensions import assert_type
 
 from huey_green import (
+    SKIPPED,
     CancelExecution,
+    ChordResult,
     Consumer,
+    Error,
     Huey,
     JSONSerializer,
     MemoryHuey,
     PriorityRedisHuey,
+    Progress,
+    RateLimit,
+    RateLimitExceeded,
     RedisHuey,
     Result,
     ResultGroup,
     RetryTask,
+    Semaphore,
     Serializer,
     SignedSerializer,
     SqliteHuey,
     Task,
     TaskException,
+    TaskLock,
+    TaskTimeout,
     TaskWrapper,
+    chord,
     crontab,
+    every,
+    group,
 )
 from huey_green.api import Huey as ApiHuey
 from huey_green.consumer import Consumer as ConsumerByItsPath
@@ -82,6 +94,130 @@ assert_type(add(1).reschedule(delay=5), Result[int])
 assert_type(add.revoke(revoke_until=datetime.datetime.now()), None)
 assert_type(add.restore(), bool)
 assert_type(add(1).is_revoked(), bool)
+
+# What follows one task, or many.
+
+
+@huey.task()
+def add_up(values: list[Any]) -> int:
+    return sum([one for one in values if one is not SKIPPED and not isinstance(one, Error)])
+
+
+assert_type(add.s(1).then(add, 2), Task)
+assert_type(group([add.s(1), add.s(2).then(add, 3), report]), group)
+assert_type(group(add.s(n) for n in range(3)).then(add_up), chord)
+assert_type(group([add.s(1)]).error(greet, "x"), group)
+assert_type(chord([add.s(1), chord([], add_up)], add_up.s()), chord)
+assert_type(chord([add.s(1)], add_up).then(add, 2).error(greet, "x"), chord)
+assert_type(len(group([])), int)
+assert_type(huey.enqueue(chord([], add_up)), Any)
+assert_type(huey.enqueue_many([add.s(1), chord([], add_up)]), ResultGroup)
+
+
+def of_a_chord(result: ChordResult[int]) -> None:
+    assert_type(result(), int | None)
+    assert_type(result.get(blocking=True, timeout=5), int | None)
+    assert_type(result.results, ResultGroup)
+    assert_type(result.callback, Result[int])
+    assert_type(result.pipeline_results, ResultGroup | None)
+    assert_type(result.is_ready(), bool)
+    assert_type(result.cancel(), bool)
+
+
+# When a task may run, for how long, how often.
+
+
+@huey.task(
+    retries=5,
+    retry_delay=1,
+    retry_backoff=2,
+    retry_max_delay=60,
+    retry_jitter=0.1,
+    retry_on=(OSError, TaskTimeout),
+    no_retry_on=FileNotFoundError,
+    expires=datetime.timedelta(hours=1),
+    timeout=30,
+    unique=True,
+    unique_until="end",
+    ttl=600,
+    at_most_once=False,
+)
+@huey.rate_limit("api", limit=10, per=60)
+def download(url: str) -> bytes:
+    return url.encode()
+
+
+@huey.task(unique=lambda page, **others: page, native_thread=True, max_concurrency=4)
+@huey.lock_task_semaphore("printers", 2)
+def print_out(page: int, copies: int = 1) -> None:
+    with huey.rate_limit("paper", 100, per=0.5, retry=False) as limit:
+        assert_type(limit, RateLimit)
+
+
+@huey.periodic_task(every(seconds=15), timeout=10, expires=10, context=True)
+def tick(task: Task | None = None) -> None:
+    if task is not None:
+        assert_type(task.time_remaining, float | None)
+        task.check_timeout()
+        task.progress(1, 10, "begun")
+
+
+class Database:
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close it."""
+
+
+@huey.context_task(Database(), as_argument=True, retries=1)
+def store(database: Database, value: int) -> bool:
+    return bool(value)
+
+
+assert_type(download("https://example.com"), Result[bytes])
+assert_type(print_out(1, copies=2), Result[None])
+assert_type(download.schedule(("x",), delay=datetime.timedelta(days=1), expires=60), Result[bytes])
+assert_type(download.s("x", expires=60, timeout=5, retry_backoff=2), Task)
+assert_type(store(5), Result[bool])
+assert_type(add(1).cancel(), bool)
+assert_type(huey.cancel("id"), bool)
+assert_type(add(1).progress(), Progress | None)
+assert_type([step.done for step in add(1).progress_updates(timeout=60)], list[float])
+assert_type(add(1).get_raw_result(), Any)
+assert_type(add(1).is_ready(), bool)
+assert_type(list(add.map([(1,)]).as_completed(timeout=5)), list[Any])
+assert_type(list(add.map([(1,)])), list[Result[Any]])
+assert_type(huey.rate_limit("api", 10, per=60).acquire(), bool)
+assert_type(huey.rate_limit("api", 10, per=60).current_usage(), int)
+assert_type(huey.lock_task("backup", ttl=60), TaskLock)
+assert_type(huey.lock_task_semaphore("printers", 2), Semaphore)
+assert_type(huey.is_locked("backup"), bool)
+assert_type(huey.flush_locks("backup", "others"), set[str])
+assert_type(huey.pending(task=add), list[Task])
+assert_type(huey.dequeue(), Task | None)
+assert_type(huey.execute(add.s(1), datetime.datetime.now()), Any)
+assert_type(huey.read_schedule(), list[Task])
+assert_type(huey.ready_to_run(add.s(1)), bool)
+assert_type(RateLimitExceeded("api", 5.0).delay, float | None)
+huey.revoke(add, args=(1,))
+huey.periodic_task(crontab.hourly())
+
+group(5)  # error: arg-type
+group([5])  # error: list-item
+chord([add.s(1)])  # error: call-arg
+download(5)  # error: arg-type
+print_out()  # error: call-arg
+huey.task(timeout="x")  # error: arg-type
+huey.task(unique_until="later")  # error: arg-type
+huey.task(retry_on=5)  # error: arg-type
+huey.task(retry_on=ValueError())  # error: arg-type
+huey.rate_limit("api", "10", per=60)  # error: arg-type
+huey.rate_limit("api", 10)  # error: call-arg
+huey.lock_task("backup", ttl="x")  # error: arg-type
+huey.cancel(5)  # error: arg-type
+every(seconds="15")  # error: arg-type
+add.schedule(delay=1, expires="x")  # error: arg-type
 
 add("1")  # error: arg-type
 add()  # error: call-arg
