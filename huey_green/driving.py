@@ -56,7 +56,7 @@ class Driving(Enqueueing):
         """Put a task on the schedule until its ``eta``, or with none at once due."""
         _check_task("add_schedule", task)
         at = clock.wall() if task.eta is None else clock.to_epoch(task.eta, self.utc)
-        self.storage.add_to_schedule(self.serialize_task(task), at)
+        self.storage.add_to_schedule(self.serialize_task(task), datetime.fromtimestamp(at))
         self.signals.send(s.SIGNAL_SCHEDULED, task)
 
     def read_schedule(self, timestamp: datetime | None = None) -> list[Task]:
@@ -65,7 +65,8 @@ class Driving(Enqueueing):
         What cannot be read goes to the dead letters.
         """
         tasks = []
-        for data in self.storage.read_schedule(self._moment(timestamp)):
+        moment = datetime.fromtimestamp(self._moment(timestamp))
+        for data in self.storage.read_schedule(moment):
             try:
                 tasks.append(self.deserialize_task(data))
             except UnreadableMessage as error:

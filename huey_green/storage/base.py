@@ -13,6 +13,7 @@ Every method may raise ``StorageUnavailable``.
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
@@ -30,7 +31,7 @@ from huey_green.message import (
     Planned,
     Settlement,
 )
-from huey_green.storage.documented import LOOK_AGAIN, DocumentedStorage, Moment, epoch
+from huey_green.storage.documented import LOOK_AGAIN, TTL_PREFIX, DocumentedStorage, Moment, epoch
 
 #: The keys of dead letters in a storage that keeps them among its results.
 DEAD_PREFIX = "dead:"
@@ -100,15 +101,20 @@ class BaseStorage(DocumentedStorage):
 
     def _settle_extra(self, extra: Extra) -> None:
         for chord, index, size, value, callback in extra.members:
-            if self.put_if_empty(f"chord:{chord}:{index}", value):
-                noted = self.incr(f"chord:{chord}")
-                if noted == size:
-                    self.enqueue(callback.body, callback.priority)
+            noted = self.put_if_empty(f"chord:{chord}:{index}", value)
+            # By one who saw all of them; the last two may, and one of them gets the mark.
+            if (
+                noted
+                and size
+                and None not in self.chord_values(chord, size)
+                and self.put_if_empty(f"chord:{chord}", b"1")
+            ):
+                self.enqueue(callback.body, callback.priority)
         for chord in extra.joined:
             index = 0
             while self.delete_data(f"chord:{chord}:{index}"):
                 index += 1
-            self.delete_counter(f"chord:{chord}")
+            self.delete_data(f"chord:{chord}")
         self.drop_claims(extra.drops)
         for task_id in extra.progress:
             self.delete_data(f"p:{task_id}")
@@ -167,6 +173,13 @@ class BaseStorage(DocumentedStorage):
         if not self.put_if_empty(key, b"1", ttl=ttl):
             return False
         self.enqueue(data, priority)
+        # One that knows of no time to live would keep the keys of all cron ticks for ever.
+        kept = self.__dict__.setdefault("_kept_once", deque())
+        kept.append((self.time() + ttl, key))
+        while kept and kept[0][0] <= self.time():
+            old = kept.popleft()[1]
+            self.delete_data(old)
+            self.delete_data(TTL_PREFIX + old)
         return True
 
     # Chords, claims, limits: for tasks that depend on other tasks.

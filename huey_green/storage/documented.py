@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from huey_green import clock
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 Moment = datetime | float | int
 
+
+#: The keys that say when another value ends, where the storage itself does not know.
+TTL_PREFIX = "ttl:"
 
 #: Seconds between looks of a caller that waits, where nothing may have been announced.
 LOOK_AGAIN = 5.0
@@ -37,6 +42,17 @@ class DocumentedStorage:
     leases: ClassVar[bool] = False
     #: Calls block the calling native thread (a file, a lock): off the event loop with them.
     blocks_thread: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let a subclass write its methods as huey documents them, without newer arguments."""
+        super().__init_subclass__(**kwargs)
+        for name, newer, adapted in (
+            ("put_data", "is_result", _without_is_result),
+            ("put_if_empty", "ttl", _without_ttl),
+        ):
+            method = vars(cls).get(name)
+            if method is not None and not _takes(method, newer):
+                setattr(cls, name, adapted(method))
 
     def __init__(self, name: str = "huey", **storage_kwargs: Any) -> None:
         self.name = name
@@ -237,3 +253,43 @@ class DocumentedStorage:
     def has_revocations(self) -> bool:
         """Say whether there may be any, as known at the last ``fetch``; costs no round trip."""
         return True
+
+
+def _takes(method: Callable[..., Any], name: str) -> bool:
+    parameters = inspect.signature(method).parameters.values()
+    return any(one.name == name or one.kind is one.VAR_KEYWORD for one in parameters)
+
+
+def _without_is_result(method: Callable[..., None]) -> Callable[..., None]:
+    @wraps(method)
+    def put_data(self: DocumentedStorage, key: str, value: bytes, is_result: bool = False) -> None:
+        method(self, key, value)
+
+    return put_data
+
+
+def _without_ttl(method: Callable[..., bool]) -> Callable[..., bool]:
+    """Note beside a value when it ends; who finds it later takes its place."""
+
+    @wraps(method)
+    def put_if_empty(
+        self: DocumentedStorage, key: str, value: bytes, ttl: float | None = None
+    ) -> bool:
+        note = TTL_PREFIX + key
+        if not method(self, key, value):
+            ends_at = self.peek_data(note)
+            if ends_at is None or float(ends_at) > self.time():
+                return False
+            # Of several who see that it is over, the one that takes the note away goes on.
+            if self.pop_data(note) is None:
+                return False
+            self.pop_data(key)
+            if not method(self, key, value):
+                return False
+        if ttl is not None:
+            self.put_data(note, repr(self.time() + ttl).encode())
+        else:
+            self.pop_data(note)
+        return True
+
+    return put_if_empty
