@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from huey_green.declaring import Declaring
 from huey_green.driving import Driving
@@ -11,6 +11,7 @@ from huey_green.exceptions import ConfigurationError
 from huey_green.execution.executor import Executor
 from huey_green.execution.hooks import Hooks
 from huey_green.guarding import Guarding
+from huey_green.native import AtHome, is_lent
 from huey_green.registry import Registry
 from huey_green.serializer import Serializer, compressing
 from huey_green.signals import Signals
@@ -81,6 +82,15 @@ class Huey(Declaring, Driving, Guarding):
 
     # Storage and immediate mode.
 
+    @property
+    def storage(self) -> BaseStorage:
+        """The storage. To a task in a native thread it is one whose calls run in the event loop."""
+        return cast(BaseStorage, AtHome(self._storage)) if is_lent() else self._storage
+
+    @storage.setter
+    def storage(self, storage: BaseStorage) -> None:
+        self._storage = storage
+
     def create_storage(self) -> BaseStorage:
         """Return the storage for the present mode."""
         if self._immediate and self.immediate_use_memory:
@@ -115,7 +125,7 @@ class Huey(Declaring, Driving, Guarding):
             return
         if value:
             # Kept with what it holds: its connections, or the tasks in its memory.
-            self._live, self.storage = self.storage, self.create_storage()
+            self._live, self._storage = self._storage, self.create_storage()
         else:
             self.storage = self._live or self.create_storage()
 

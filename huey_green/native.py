@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -26,12 +27,17 @@ thread_ident: Callable[[], int] = _unpatched("_thread", "get_ident")
 #: Makes a lock between native threads; gevent's own would switch greenlets inside a native call.
 thread_lock: Callable[[], Any] = _unpatched("_thread", "allocate_lock")
 
+#: The hubs that lent a call to a native thread, by the thread, while that runs it.
+_homes: dict[int, Any] = {}
+
 
 def stoppable_hub() -> Any | None:
     """Return the hub that a blocking call here would stop, None when there is none."""
     monkey = sys.modules.get("gevent.monkey")
     if monkey is None or not monkey.is_module_patched("threading"):
         return None
+    if is_lent():
+        return None  # Made for blocking, even if a call in it has made a hub.
     # gevent.get_hub() would make a hub in every thread that asks.
     hub = sys.modules["gevent._hub_local"].get_hub_if_exists()
     return None if hub is None or sys.modules["gevent"].getcurrent() is hub else hub
@@ -56,14 +62,24 @@ class NativePool:
         if pool is None or pool.hub is not hub:
             pool = import_module("gevent.threadpool").ThreadPool(self._size, hub=hub)
             self._pools[id(hub)] = pool
-        return in_pool(pool, function, args)
+        answer: Answer = in_pool(pool, _away, (hub, function, args))
+        return answer
 
-    def close(self) -> None:
-        """End the threads; the next call starts others."""
+    def close(self, patience: float | None = None) -> None:
+        """End the threads; the next call starts others.
+
+        Returns when they have ended, or after ``patience`` seconds: one that is busy then ends
+        after its call.
+        """
         hub = stoppable_hub()
-        for pool in [self._pools.pop(key) for key in list(self._pools)]:
-            if pool.hub is hub:  # A pool may be ended from its own hub's thread only.
+        pools = [self._pools.pop(key) for key in list(self._pools)]
+        for pool in pools:
+            if pool.hub is not hub:
+                continue  # A pool may be ended from its own hub's thread only.
+            if patience is None:
                 pool.kill()
+            else:
+                import_module("gevent").spawn(pool.kill).join(patience)
 
 
 class Lane(NativePool):
@@ -75,13 +91,61 @@ class Lane(NativePool):
 
 def in_pool(pool: Any, function: Callable[..., Answer], args: tuple[Any, ...]) -> Answer:
     """Run ``function`` in a pool of gevent's native threads, which print none of its errors."""
-    answer, error = pool.apply(_caught, (function, args))
+    answer: Answer = _answer(*pool.apply(_caught, (function, args)))
+    return answer
+
+
+def _answer(answer: Any, error: BaseException | None) -> Any:
     if error is None:
-        return answer  # type: ignore[no-any-return]
+        return answer
     try:
         raise error
     finally:
         del error  # Or the traceback would keep this frame alive, and all that it holds.
+
+
+def is_lent() -> bool:
+    """Say whether this native thread runs a call for the greenlets of another one."""
+    return bool(_homes) and thread_ident() in _homes
+
+
+class AtHome:
+    """Stands before an object; its methods run in the event loop that lent the caller's thread.
+
+    For what uses sockets, locks or events: gevent's belong to one loop, and to use them from two
+    native threads fails, or crashes the process.
+    """
+
+    def __init__(self, target: Any) -> None:
+        self._target = target
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._target, name)
+        return partial(_at_home, attribute) if callable(attribute) else attribute
+
+
+def _at_home(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    ended = thread_lock()
+    ended.acquire()
+    caught: list[tuple[Any, Any]] = []
+
+    def carry_out() -> None:
+        caught.append(_caught(partial(function, **kwargs), args))
+        ended.release()
+
+    loop = _homes[thread_ident()].loop
+    loop.run_callback_threadsafe(import_module("gevent").spawn, carry_out)
+    ended.acquire()
+    return _answer(*caught.pop())
+
+
+def _away(hub: Any, function: Callable[..., Answer], args: tuple[Any, ...]) -> Answer:
+    here = thread_ident()
+    _homes[here] = hub
+    try:
+        return function(*args)
+    finally:
+        del _homes[here]
 
 
 def _caught(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, Any]:

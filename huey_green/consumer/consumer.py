@@ -220,6 +220,7 @@ class Consumer:
         self._slots.release_greenlets()
         self._heartbeat.stop()
         self.huey.hooks_shutdown.run()
+        self.huey.executor.close()
         ended = self._native_executor is None or self._native_executor.close()
         self._storage.close()
         probe.reached("stopped", self)

@@ -30,8 +30,12 @@ def deadline(task: Task) -> Iterator[None]:
         else:
             with _interrupting(seconds):
                 yield
-    finally:
-        task.deadline = None
+    except BaseException:
+        # In a native thread it may still go on, and ask.
+        if not task.native_thread:
+            task.deadline = None
+        raise
+    task.deadline = None
 
 
 @contextmanager

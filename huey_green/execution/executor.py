@@ -28,6 +28,9 @@ log = logging.getLogger("huey_green")
 #: Native threads for tasks that block without yielding, in one process.
 NATIVE_THREADS = 32
 
+#: Seconds that idle ones of them get to end; busy ones end when their task does.
+CLOSE_WAIT = 1.0
+
 
 class Host(endings.Host, Protocol):
     """What an executor reads of its Huey, each time anew: users change these."""
@@ -55,6 +58,10 @@ class Executor:
         self._host = host
         self._native = NativePool(NATIVE_THREADS)
         self.endings = Endings(host)
+
+    def close(self) -> None:
+        """End the native threads; the next task that wants one starts others."""
+        self._native.close(CLOSE_WAIT)
 
     def run(self, delivery: Delivery) -> Outcome:
         """Open a delivery and run its task to an outcome."""
