@@ -10,6 +10,8 @@ from functools import lru_cache
 from inspect import Signature, signature
 from typing import Any
 
+from huey_green.exceptions import InvalidArgument
+
 Serialize = Callable[[Any], bytes]
 
 
@@ -22,6 +24,17 @@ def fingerprint(
     """
     arguments = _bound(func, args, kwargs)
     return hashlib.sha1(_text(arguments, serialize), usedforsecurity=False).hexdigest()
+
+
+def check_call(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Raise ``InvalidArgument`` if ``func`` cannot be called with these arguments."""
+    try:
+        _signature(func).bind_partial(*args, **kwargs)
+    except TypeError as error:
+        name = getattr(func, "__name__", repr(func))
+        raise InvalidArgument(f"nobody can call {name}() with these arguments: {error}") from None
+    except ValueError:
+        return  # One that was not written in Python does not tell.
 
 
 def _bound(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

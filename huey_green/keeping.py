@@ -167,14 +167,17 @@ class Keeping:
             raise InvalidArgument(f"limit is a whole number from 0, not {limit!r}")
         wanted = None if kind is None else self.class_of(kind)
         found = []
+        unreadable: list[UnreadableMessage] = []
         for data in items(limit if wanted is None else None):
             try:
                 task = self.deserialize_task(data)
             except UnreadableMessage as error:
-                log.warning("a waiting message is left out: it %s", error)
+                unreadable.append(error)
                 continue
             if wanted is None or type(task) is wanted:
                 found.append(task)
+        if unreadable:
+            log.warning("%d waiting messages are left out, one: %s", len(unreadable), unreadable[0])
         return found[:limit]
 
     def dead_letters(self, limit: int | None = None) -> list[DeadLetter]:

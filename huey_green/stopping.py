@@ -10,7 +10,7 @@ from typing import Any
 from huey_green import clock
 from huey_green.exceptions import InvalidArgument, TaskCanceled, UnreadableMessage
 from huey_green.execution.executor import Executor
-from huey_green.fingerprint import fingerprint
+from huey_green.fingerprint import check_call, fingerprint
 from huey_green.keeping import Keeping
 from huey_green.message import Delivery, Message
 from huey_green.revocation import Revocations, all_of, one_call
@@ -146,7 +146,9 @@ class Stopping(Keeping):
         name = self.registry.task_to_string(task_class)
         if not has_arguments:
             return all_of(name)
-        return one_call(name, self._fingerprint(task_class(args, kwargs)))
+        call = task_class(args, kwargs)
+        check_call(*arguments_of(call))
+        return one_call(name, self._fingerprint(call))
 
     # Canceling.
 
