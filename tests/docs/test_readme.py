@@ -23,11 +23,11 @@ def test_the_two_commands_are_one_line_each_in_a_block_of_their_own():
     for command in commands:
         assert command.count("\n") == 1
     assert commands[0].endswith("huey_green demo\n")
-    assert commands[1].endswith("-m pytest\n")
+    assert commands[1].endswith("-m pytest -n 4\n")
 
 
 def test_ci_runs_the_test_command_of_the_readme():
-    [command] = [block.code for block in blocks(README) if block.code.endswith("-m pytest\n")]
+    [command] = [block.code for block in blocks(README) if block.code.endswith("-m pytest -n 4\n")]
     steps = command.strip().split(" && ")
     script = ROOT.joinpath(".ci", "run").read_text()
     assert steps[-1].removeprefix(".venv/bin/python ") in script
