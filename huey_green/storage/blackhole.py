@@ -23,8 +23,7 @@ class BlackHoleStorage(BaseStorage):
 
     def __init__(self, name: str = "huey", **storage_kwargs: Any) -> None:
         super().__init__(name, **storage_kwargs)
-        self._changed = threading.Condition()
-        self._interrupted: set[str] = set()
+        self._interrupts: dict[str, threading.Event] = {}
 
     def describe(self) -> str:
         return "a black hole"
@@ -53,16 +52,20 @@ class BlackHoleStorage(BaseStorage):
         wait: float = 0.0,
         lease: float | None = 30.0,
     ) -> list[Delivery]:
-        with self._changed:
-            if wait > 0:
-                self._changed.wait_for(lambda: consumer in self._interrupted, wait)
-            self._interrupted.discard(consumer)
-            return []
+        interrupt = self._interrupt_of(consumer)
+        if wait > 0:
+            interrupt.wait(wait)
+        interrupt.clear()
+        return []
 
     def interrupt(self, consumer: str) -> None:
-        with self._changed:
-            self._interrupted.add(consumer)
-            self._changed.notify_all()
+        self._interrupt_of(consumer).set()
+
+    def leave(self, consumer: str) -> None:
+        self._interrupts.pop(consumer, None)
+
+    def _interrupt_of(self, consumer: str) -> threading.Event:
+        return self._interrupts.setdefault(consumer, threading.Event())
 
     # The schedule.
 

@@ -98,7 +98,7 @@ def check(storage: FileStorage, last: int) -> bool:
 
 
 def main(path: str, seed: int, workers: int, rounds: int) -> None:
-    last = 20
+    last = max(20, rounds // 3)
     storage = FileStorage("killed", path)
     storage.enqueue_many([Outgoing(message(chain, 0)) for chain in range(CHAINS)])
     kills = 0

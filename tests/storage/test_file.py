@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from huey_green.message import Delivery, Outgoing, Settlement
+from huey_green.message import Delivery, Effects, Extra, Outgoing, Settlement
 from huey_green.storage.file import FileStorage
 from huey_green.testing.concurrency import Running, eventually, together
 from huey_green.testing.contract import StorageContract
@@ -167,6 +167,19 @@ def test_another_process_is_heard_while_waiting(storage: FileStorage, folder: Pa
     assert bodies_of(message.result()) == [b"a"]
     assert result.result() is True
     assert progress.result() is True
+
+
+def test_the_end_of_a_task_that_told_its_progress_is_heard(storage: FileStorage) -> None:
+    storage.enqueue(b"a")
+    [held] = storage.fetch("one", 1)
+    storage.put_progress("task", b"1")
+    ended = Running(
+        lambda: storage.wait_until(["p:task"], lambda: storage.peek_progress("task") is None, 30)
+    )
+    eventually(lambda: storage._watch._waiters)
+    effects = Effects(extra=Extra(progress=("task",)))
+    assert storage.settle("one", [Settlement(held, effects)]) == []
+    assert ended.result() is True
 
 
 def test_a_new_folder_may_be_opened_by_many_at_once(folder: Path) -> None:

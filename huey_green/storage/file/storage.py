@@ -19,7 +19,7 @@ from huey_green.message import (
 from huey_green.storage.base import Moment, epoch
 from huey_green.storage.file import marks, transitions
 from huey_green.storage.file.change import Change
-from huey_green.storage.file.results import NEWS, READY, FileResults
+from huey_green.storage.file.results import NEWS, PROGRESS, READY, FileResults
 
 
 class FileStorage(FileResults):
@@ -164,8 +164,10 @@ class FileStorage(FileResults):
 
     def settle(self, consumer: str, settlements: Sequence[Settlement]) -> list[Settlement]:
         refused = self._work(transitions.settle, consumer, settlements)
-        results = (key for one in settlements for key, _ in one.effects.results)
-        self._watch.tell([READY, *(NEWS + key for key in results)])
+        news = [key for one in settlements for key, _ in one.effects.results]
+        # Who follows the progress of a task that leaves no result learns that it has ended.
+        news += [PROGRESS + key for one in settlements for key in one.effects.extra.progress]
+        self._watch.tell([READY, *(NEWS + key for key in news)])
         return refused
 
     def release(self, consumer: str, deliveries: Sequence[Delivery]) -> int:
