@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Literal, ParamSpec, TypeVar, cast
 
-from huey_green.cron import Validator
+from huey_green.cron import Validator, crontab, every
 from huey_green.exceptions import ConfigurationError
 from huey_green.execution.hooks import Hook, Hooks
 from huey_green.ports import TaskHost
@@ -137,7 +137,8 @@ class Declaring:
         However many consumers there are, it runs once. Its value is not stored. The options
         are those of ``task``. (API reference, "periodic_task".)
         """
-        if not callable(validate_datetime):
+        without_brackets: tuple[Any, ...] = (crontab, every)
+        if not callable(validate_datetime) or validate_datetime in without_brackets:
             raise ConfigurationError(
                 f"periodic_task takes crontab(...), every(...) or a function of a datetime, "
                 f"not {validate_datetime!r}"
@@ -209,7 +210,14 @@ class Declaring:
     def signal(self, *signals: str) -> Callable[[F], F]:
         """Decorate a function of (signal, task, exc=None) that is called on ``signals``, or all."""
 
+        for name in signals:
+            if not isinstance(name, str):
+                raise ConfigurationError(
+                    f"write @huey.signal(), with brackets and names of signals in it, not {name!r}"
+                )
+
         def connect(receiver: F) -> F:
+            _check_function("signal", receiver)
             self.signals.connect(receiver, *signals)
             return receiver
 
@@ -221,8 +229,17 @@ class Declaring:
 
 
 def _registering(hooks: Hooks, name: str | None) -> Callable[[F], F]:
+    if name is not None and not isinstance(name, str):
+        raise ConfigurationError(f"write @huey.{hooks.kind}(), with brackets, above {name!r}")
+
     def register(hook: F) -> F:
+        _check_function(hooks.kind, hook)
         hooks.register(hook, name)
         return hook
 
     return register
+
+
+def _check_function(decorator: str, function: Any) -> None:
+    if not callable(function):
+        raise ConfigurationError(f"@huey.{decorator}() decorates a function, not {function!r}")

@@ -9,7 +9,7 @@ from typing import Any, TypeGuard, cast
 
 from huey_green import clock
 from huey_green import signals as s
-from huey_green.exceptions import InvalidArgument
+from huey_green.exceptions import InvalidArgument, UnknownTask
 from huey_green.fingerprint import fingerprint
 from huey_green.message import Delivery, Outgoing
 from huey_green.ports import ResultSource
@@ -46,6 +46,7 @@ class Enqueueing(Stopping):
             raise InvalidArgument(
                 f"enqueue takes a task (of .s()), a group or a chord, not {task!r}"
             )
+        self._check_known(task)
         if task.expires is not None:
             task.resolve_expires(self.utc)
         if task.debounce is not None and task.on_complete is None:
@@ -75,6 +76,8 @@ class Enqueueing(Stopping):
         waiting: list[Task] = []
         for one in tasks:
             _check_is_task(one)
+            if isinstance(one, Task):
+                self._check_known(one)
             if not self._goes_with_others(one):
                 # What comes before it stays before it.
                 self._enqueue_bulk(waiting)
@@ -93,6 +96,15 @@ class Enqueueing(Stopping):
 
     #: An older name.
     enqueue_all = enqueue_many
+
+    def _check_known(self, task: Task) -> None:
+        """Raise ``UnknownTask`` for a task that a consumer of this queue could not run."""
+        name = self.registry.task_to_string(type(task))
+        if name not in self.registry:
+            raise UnknownTask(
+                f"{name} is no task of the Huey {self.name!r}: it is enqueued with the one that "
+                "declared it, as long as that has not unregistered it"
+            )
 
     def _goes_with_others(self, one: Task | chord) -> TypeGuard[Task]:
         alone = isinstance(one, chord) or one.unique or one.debounce is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import datetime, timedelta
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, unwrap
 from typing import Any
@@ -16,8 +16,15 @@ from huey_green.task import Task
 Check = Callable[[Any], "str | None"]
 
 
+#: Seconds beyond which a moment may be none that a datetime can hold: some 300 years.
+LONGEST = 1e10
+
+
 def _number(
-    at_least: float | None = None, above: float | None = None, whole: bool = False
+    at_least: float | None = None,
+    above: float | None = None,
+    whole: bool = False,
+    at_most: float = math.inf,
 ) -> Check:
     kinds = (int,) if whole else (int, float)
     what = "a whole number" if whole else "a number"
@@ -33,10 +40,15 @@ def _number(
             and math.isfinite(value)
             and (at_least is None or value >= at_least)
             and (above is None or value > above)
+            and value <= at_most
         )
         return None if fits else what
 
     return check
+
+
+def _seconds(at_least: float | None = None, above: float | None = None) -> Check:
+    return _number(at_least, above, at_most=LONGEST)
 
 
 def _flag(value: Any) -> str | None:
@@ -44,21 +56,24 @@ def _flag(value: Any) -> str | None:
 
 
 def _moment(value: Any) -> str | None:
-    return None if isinstance(value, datetime) else "a datetime"
+    if not isinstance(value, datetime):
+        return "a datetime"
+    # At the ends of what a datetime can hold it cannot be moved to another time zone.
+    return None if 1 < value.year < 9999 else "a datetime of the years 2 to 9998"
 
 
 def _delay(value: Any) -> str | None:
-    if isinstance(value, timedelta) or _number()(value) is None:
-        return None
-    return "seconds from now or a timedelta"
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if _number()(seconds):
+        return "seconds from now or a timedelta"
+    return None if abs(seconds) <= LONGEST else f"at most {LONGEST:g} seconds from now"
 
 
 def _expires(value: Any) -> str | None:
     if isinstance(value, datetime):
-        return None
-    if isinstance(value, timedelta):
-        return None if value > timedelta(0) else "more than no time"
-    return _number(above=0)(value) and "seconds above 0, a timedelta or a datetime"
+        return _moment(value)
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    return _seconds(above=0)(seconds) and "seconds above 0, a timedelta above 0 or a datetime"
 
 
 def _errors(value: Any) -> str | None:
@@ -69,7 +84,11 @@ def _errors(value: Any) -> str | None:
 
 
 def _unique(value: Any) -> str | None:
-    return None if isinstance(value, bool) or callable(value) else "True or a function of the call"
+    return (
+        None
+        if isinstance(value, bool) or callable(value)
+        else "True or a function of the arguments"
+    )
 
 
 def _until(value: Any) -> str | None:
@@ -81,15 +100,15 @@ def _task_class(value: Any) -> str | None:
 
 
 def _text(value: Any) -> str | None:
-    return None if isinstance(value, str) and value else "a string"
+    return None if isinstance(value, str) and value else "a string that is not empty"
 
 
 #: What an option takes.
 _CHECKS: dict[str, Check] = {
     "retries": _number(at_least=0, whole=True),
-    "retry_delay": _number(at_least=0),
+    "retry_delay": _seconds(at_least=0),
     "retry_backoff": _number(at_least=0),
-    "retry_max_delay": _number(above=0),
+    "retry_max_delay": _seconds(above=0),
     "retry_jitter": _number(at_least=0),
     "retry_on": _errors,
     "no_retry_on": _errors,
@@ -97,14 +116,14 @@ _CHECKS: dict[str, Check] = {
     "context": _flag,
     "name": _text,
     "expires": _expires,
-    "timeout": _number(above=0),
+    "timeout": _seconds(above=0),
     "at_most_once": _flag,
     "unique": _unique,
     "unique_until": _until,
-    "ttl": _number(above=0),
+    "ttl": _seconds(above=0),
     "max_concurrency": _number(at_least=1, whole=True),
     "native_thread": _flag,
-    "debounce": _number(above=0),
+    "debounce": _seconds(above=0),
     "task_base": _task_class,
     "eta": _moment,
     "delay": _delay,
@@ -127,7 +146,10 @@ _ATTRIBUTES = {
 
 def _problem(name: str, value: Any, none_counts: bool = False) -> str | None:
     wanted = None if value is None and not none_counts else _CHECKS[name](value)
-    return wanted and f"{name} is {wanted}, not {value!r}"
+    if wanted is None:
+        return None
+    hint = f": in seconds, {value.total_seconds():g}" if isinstance(value, timedelta) else ""
+    return f"{name} is {wanted}, not {value!r}{hint}"
 
 
 def check_call_options(options: Mapping[str, Any]) -> None:
@@ -138,6 +160,19 @@ def check_call_options(options: Mapping[str, Any]) -> None:
             raise InvalidArgument(problem)
     if options.get("eta") is not None and options.get("delay") is not None:
         raise InvalidArgument("a task takes one of eta= and delay=, not both")
+
+
+def check_arguments(args: Any, kwargs: Any) -> None:
+    """Raise ``InvalidArgument`` unless these are the args and kwargs of a call, or None."""
+    if args is not None and (
+        isinstance(args, (str, bytes, Mapping, Set)) or not isinstance(args, Iterable)
+    ):
+        raise InvalidArgument(f"args is a tuple of arguments, not {args!r}: write ({args!r},)")
+    if kwargs is not None and not isinstance(kwargs, Mapping):
+        raise InvalidArgument(f"kwargs is a dict of arguments, not {kwargs!r}")
+    for name in kwargs or ():
+        if not isinstance(name, str):
+            raise InvalidArgument(f"kwargs has names of arguments as its keys, not {name!r}")
 
 
 def task_settings(
@@ -155,6 +190,8 @@ def task_settings(
     """
     where = f"@task on {getattr(func, '__qualname__', func)!s}"
     _check_function(func, where)
+    if others.get("name") is None and not isinstance(getattr(func, "__name__", None), str):
+        raise ConfigurationError(f"{where}: it has no name; give it one, @huey.task(name='...')")
     for name, value in {**options, **others, "task_base": base}.items():
         problem = _problem(name, value, name in _NEVER_NONE)
         if problem:
@@ -172,7 +209,8 @@ def _check_function(func: Callable[..., Any], where: str) -> None:
     if not callable(func):
         raise ConfigurationError(f"@task decorates a function, not {func!r}")
     inner = unwrap(func)
-    if iscoroutinefunction(inner) or isasyncgenfunction(inner):
+    called = inner if isinstance(inner, type) else getattr(type(inner), "__call__", inner)  # noqa: B004
+    if any(iscoroutinefunction(one) or isasyncgenfunction(one) for one in (inner, called)):
         raise ConfigurationError(
             f"{where}: tasks run in greenlets, where nothing awaits an async def; make it a plain "
             "def and call what is blocking (gevent lets others run meanwhile), or call "
@@ -192,6 +230,11 @@ def _check_settings(settings: Iterable[str], base: type[Task] | None, where: str
         # Who brings a task_base knows what its settings mean.
         if base is not None and (hasattr(base, name) or not near):
             continue
+        if name in _OF_A_CALL_ONLY:
+            raise ConfigurationError(
+                f"{where}: {name} is for one call and not for all: write "
+                f"schedule(args=(...), {name}=...)"
+            )
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
         raise ConfigurationError(
             f"{where}: unknown option {name}; {hint} (Settings of your own go with a task_base.)"

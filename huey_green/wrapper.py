@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from huey_green import clock
 from huey_green.exceptions import InvalidArgument
 from huey_green.task import Expires, Task
-from huey_green.task_options import check_call_options
+from huey_green.task_options import check_arguments, check_call_options
 
 if TYPE_CHECKING:
     from huey_green.ports import TaskHost
@@ -148,10 +148,7 @@ class TaskWrapper(Generic[P, R]):
             raise InvalidArgument(
                 "schedule() takes one of eta= (a datetime) and delay= (seconds from now)"
             )
-        if args is not None and (isinstance(args, (str, bytes)) or not isinstance(args, Iterable)):
-            raise InvalidArgument(f"args is a tuple of arguments, not {args!r}: write ({args!r},)")
-        if kwargs is not None and not isinstance(kwargs, Mapping):
-            raise InvalidArgument(f"kwargs is a dict of arguments, not {kwargs!r}")
+        check_arguments(args, kwargs)
         options = {
             "eta": eta,
             "delay": delay,
@@ -164,6 +161,8 @@ class TaskWrapper(Generic[P, R]):
         }
         task = self._task(args, kwargs, options)
         if id is not None:
+            if not isinstance(id, str) or not id:
+                raise InvalidArgument(f"id is a string that is not empty, not {id!r}")
             task.id = id
         result: Result[R] = self.huey.enqueue(task)
         return result
@@ -173,6 +172,8 @@ class TaskWrapper(Generic[P, R]):
 
         An item that is no tuple or list is the only argument.
         """
+        if not isinstance(it, Iterable):
+            raise InvalidArgument(f"map takes a list with the arguments of each call, not {it!r}")
         tasks = (self.s(*(item if isinstance(item, (tuple, list)) else (item,))) for item in it)
         return self.huey.enqueue_many(tasks)
 

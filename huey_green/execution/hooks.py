@@ -26,7 +26,7 @@ class Hooks:
 
     def register(self, hook: Hook, name: str | None = None) -> None:
         """Add a hook under ``name``, by default the function's; replaces one of that name."""
-        self._hooks[name or hook.__name__] = hook
+        self._hooks[name or str(getattr(hook, "__name__", hook))] = hook
 
     def unregister(self, name_or_fn: str | Hook) -> bool:
         """Remove a hook by its name or function; say whether there was one."""

@@ -189,7 +189,7 @@ def test_a_huey_of_forged_messages_runs_none_and_buries_them():
     task("mine")
     forger = MemoryHuey(serializer=SignedSerializer("guessed"), compression=True)
     forger.storage = huey.storage
-    forger.enqueue(task.s("forged"))
+    forger.task()(ran.append)("forged")
     [mine, forged] = huey.storage.enqueued_items()
     assert huey.deserialize_task(mine).args == ("mine",)
     with pytest.raises(UnreadableMessage, match=r"BadSignature.*another secret"):
