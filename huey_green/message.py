@@ -34,7 +34,8 @@ class Message(NamedTuple):
 
 class Options(NamedTuple):
     """What few messages have. ``chord`` is the place in a chord that this one fills, ``joins``
-    the chord whose values it is called with, ``claim`` the key that it holds."""
+    the chord whose values it is called with, ``claim`` the key that it holds; ``progress`` says
+    that a try before has told how far it had come."""
 
     expires_at: float | None = None
     expires: float | None = None
@@ -43,6 +44,7 @@ class Options(NamedTuple):
     chord: Place | None = None
     joins: Joined | None = None
     claim: str | None = None
+    progress: bool = False
 
 
 class Place(NamedTuple):

@@ -87,6 +87,7 @@ class Registry:
             else place._replace(callback=self.create_message(place.callback, utc)),
             task.joins,
             task.claim,
+            task.has_progress,
         )
 
     def create_task(self, message: Message, utc: bool) -> Task:
@@ -115,9 +116,8 @@ class Registry:
         return task
 
     def _set_options(self, task: Task, options: Options, utc: bool) -> None:
-        (expires_at, expires, task.timeout, task.retry_backoff, place, task.joins, task.claim) = (
-            options
-        )
+        expires_at, expires, task.timeout, task.retry_backoff, place = options[:5]
+        task.joins, task.claim, task.has_progress = options[5:]
         if expires_at is not None:
             task.expires_resolved = clock.from_epoch(expires_at, utc)
         task.expires = task.expires_resolved if expires is None else expires

@@ -116,7 +116,7 @@ class Result(Generic[R]):
         """Say whether other callers may have handles on this task, and want its value, too."""
         if not self.task.unique and self.task.debounce is None:
             return False
-        return not isinstance(self._value, Error) or not self._value.metadata.get("retries")
+        return not _is_of_a_try(self._value)
 
     @property
     def has_been_read(self) -> bool:
@@ -126,6 +126,13 @@ class Result(Generic[R]):
     def is_ready(self) -> bool:
         """Say whether a value, or an error, is there to be read."""
         return self._value is not _NONE or self.huey.storage.has_data_for_key(self.id)
+
+    def _has_ended(self) -> bool:
+        """Say whether there is a value, or an error that is not followed by another try."""
+        if self._value is not _NONE and not _is_of_a_try(self._value):
+            return True
+        data = self.huey.storage.peek_data(self.id)
+        return data is not None and not _is_of_a_try(self.huey.decode_result(data))
 
     def revoke(self, revoke_once: bool = True) -> None:
         """Keep the task from running, unless it already runs."""
@@ -164,8 +171,7 @@ class Result(Generic[R]):
         A running one is interrupted within a second, with ``TaskCanceled``; it is not retried,
         and its result is an error that says so. Returns False when it had ended already.
         """
-        # An error may be that of a try that is followed by another one.
-        has_ended = self._value is not _NONE and not isinstance(self._value, Error)
+        has_ended = self._value is not _NONE and not _is_of_a_try(self._value)
         return not has_ended and self.huey.cancel(self.id)
 
     def progress(self) -> Progress | None:
@@ -186,7 +192,7 @@ class Result(Generic[R]):
             if news.present is not None and news.present != before:
                 yield news.present
             # It is forgotten when the task has ended, whether or not that left a result.
-            if self.is_ready() or (before is not None and news.present is None):
+            if news.is_last or (before is not None and news.present is None):
                 return
 
     def reset(self) -> None:
@@ -201,11 +207,19 @@ class _News:
         self._result = result
         self.known: Progress | None = None
         self.present: Progress | None = None
+        #: The task has ended.
+        self.is_last = False
 
     def has_come(self) -> bool:
         """Look; say whether there is something new, or the task has ended."""
+        self.is_last = self._result._has_ended()
         self.present = self._result.progress()
-        return self.present != self.known or self._result.is_ready()
+        return self.present != self.known or self.is_last
+
+
+def _is_of_a_try(value: Any) -> bool:
+    """Say whether a value is the error of a try that is followed by another one."""
+    return isinstance(value, Error) and bool(value.metadata.get("is_retried"))
 
 
 class ResultGroup:

@@ -66,6 +66,7 @@ class Task:
     joins: Joined | None = None
     claim: str | None = None
     deadline: float | None = None
+    #: It has told how far it has come, in this try or in one before.
     has_progress: bool = False
     #: The values of the chord that it joins are among its arguments, the last of them.
     is_joined: bool = False
@@ -172,6 +173,7 @@ class Task:
             and self.chord is None
             and self.joins is None
             and self.claim is None
+            and not self.has_progress
         )
 
     def held_claim(self) -> Claim | None:

@@ -110,7 +110,7 @@ class Endings:
         else:
             events.append(self._report(task, error))
             if self._stores(error, retry):
-                results = self._error_results(task, error, task.retries)
+                results = self._error_results(task, error, task.retries, retry is not None)
             if task.on_error is not None and _has_failed(error):
                 enqueue += (self._error_message(task, task.on_error, error),)
                 events.append((s.SIGNAL_ENQUEUED, task.on_error))
@@ -224,10 +224,14 @@ class Endings:
                 return ()
         return ((task.id, encode_value(host.serializer, value)),)
 
-    def _error_results(self, task: Task, error: BaseException, retries: int) -> _Results:
+    def _error_results(
+        self, task: Task, error: BaseException, retries: int, is_retried: bool = False
+    ) -> _Results:
         if not self._host.results or task.is_periodic:
             return ()
         metadata = error_metadata(task.id, error, retries)
+        if is_retried:
+            metadata["is_retried"] = True
         return ((task.id, encode_value(self._host.serializer, Error(metadata))),)
 
     def _given_up(self, task: Task, error: BaseException, event: Event) -> Outcome:

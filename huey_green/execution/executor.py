@@ -83,6 +83,8 @@ class Executor:
             return self.endings.unreadable(delivery, message, error)
         except Exception as error:
             return self.endings.unreadable(delivery, message, UnreadableMessage(repr(error)))
+        if delivery.attempt > 1:
+            task.has_progress = True  # It may have: whoever ran it before has died.
         if delivery.attempt > host.max_deliveries:
             return self.endings.exhausted(delivery, task)
         now = clock.wall()
