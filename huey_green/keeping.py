@@ -90,6 +90,8 @@ class Keeping:
 
     def put_if_empty(self, key: str, value: Any, ttl: float | None = None) -> bool:
         """Store a value unless there is one; say whether it was stored. ``ttl`` is seconds."""
+        if ttl is not None and (isinstance(ttl, bool) or not isinstance(ttl, (int, float))):
+            raise InvalidArgument(f"ttl is a number of seconds, not {ttl!r}")
         return self.storage.put_if_empty(key, encode_value(self.serializer, value), ttl=ttl)
 
     def result(
@@ -108,7 +110,7 @@ class Keeping:
 
     def result_handle(self, id: str) -> Result[Any]:  # noqa: A002 - huey's name
         """Return a handle on the task with this id, as its caller got one."""
-        return Result(cast(ResultSource, self), Task(id=id))
+        return Result(cast(ResultSource, self), Task(id=checked_id(id)))
 
     def all_results(self) -> Mapping[str, bytes]:
         """Return all stored values, serialized, by key."""
@@ -163,8 +165,7 @@ class Keeping:
     def _tasks(
         self, items: Callable[[int | None], list[bytes]], limit: int | None, kind: Any
     ) -> list[Task]:
-        if limit is not None and (not isinstance(limit, int) or limit < 0):
-            raise InvalidArgument(f"limit is a whole number from 0, not {limit!r}")
+        _check_limit(limit)
         wanted = None if kind is None else self.class_of(kind)
         found = []
         unreadable: list[UnreadableMessage] = []
@@ -182,11 +183,12 @@ class Keeping:
 
     def dead_letters(self, limit: int | None = None) -> list[DeadLetter]:
         """Return the messages that were given up, the newest first, each with its reason."""
+        _check_limit(limit)
         return self.storage.dead_letters(limit)
 
     def requeue_dead(self, ids: Iterable[str] | None = None) -> int:
         """Put dead letters, all or those with these ids, back in the queue; return how many."""
-        return self.storage.requeue_dead(ids)
+        return self.storage.requeue_dead(None if ids is None else checked_ids(ids))
 
     def __len__(self) -> int:
         return self.storage.queue_size()
@@ -197,3 +199,22 @@ class Keeping:
     def flush(self) -> None:
         """Delete everything that this queue has in the storage."""
         self.storage.flush_all()
+
+
+def checked_id(id: Any) -> str:  # noqa: A002 - huey's name
+    """Return the id of a task if it is one; raises ``InvalidArgument``."""
+    if not isinstance(id, str):
+        raise InvalidArgument(f"id is the id of a task, a string as result.id is, not {id!r}")
+    return id
+
+
+def checked_ids(ids: Any) -> list[str]:
+    """Return several ids of tasks; raises ``InvalidArgument``."""
+    if isinstance(ids, str) or not isinstance(ids, Iterable):
+        raise InvalidArgument(f"ids is a list of ids of tasks, not {ids!r}")
+    return [checked_id(one) for one in ids]
+
+
+def _check_limit(limit: Any) -> None:
+    if limit is not None and (not isinstance(limit, int) or limit < 0):
+        raise InvalidArgument(f"limit is a whole number from 0, not {limit!r}")

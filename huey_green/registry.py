@@ -7,7 +7,7 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 from huey_green import clock
-from huey_green.exceptions import ConfigurationError, UnknownTask
+from huey_green.exceptions import ConfigurationError, UnknownTask, UnreadableMessage
 from huey_green.message import Message, Options
 
 if TYPE_CHECKING:
@@ -91,7 +91,16 @@ class Registry:
         )
 
     def create_task(self, message: Message, utc: bool) -> Task:
-        """Return the task of ``message``; raises ``UnknownTask``."""
+        """Return the task of ``message``; raises ``UnknownTask``.
+
+        Raises ``UnreadableMessage`` for a moment that no datetime can hold.
+        """
+        try:
+            return self._create_task(message, utc)
+        except (OverflowError, ValueError, OSError) as error:
+            raise UnreadableMessage(f"has a moment that no datetime can hold: {error}") from error
+
+    def _create_task(self, message: Message, utc: bool) -> Task:
         (id_, name, args, kwargs, eta, retries, retry_delay, priority, complete, error, options) = (
             message
         )

@@ -11,11 +11,12 @@ from huey_green import clock
 from huey_green.exceptions import InvalidArgument, TaskCanceled, UnreadableMessage
 from huey_green.execution.executor import Executor
 from huey_green.fingerprint import check_call, fingerprint
-from huey_green.keeping import Keeping
+from huey_green.keeping import Keeping, checked_id, checked_ids
 from huey_green.message import Delivery, Message
 from huey_green.revocation import Revocations, all_of, one_call
 from huey_green.serializer import Serializer
 from huey_green.task import Task, arguments_of
+from huey_green.task_options import check_arguments
 from huey_green.wire import decode_message
 
 #: Most messages in one place that are looked through for a canceled task. In a longer queue the
@@ -64,7 +65,7 @@ class Stopping(Keeping):
         revoke_once: bool = False,
     ) -> None:
         """Keep the task with this id from running: for good, until a moment, or once."""
-        self.revoke(Task(id=id), revoke_until, revoke_once)
+        self.revoke(Task(id=checked_id(id)), revoke_until, revoke_once)
 
     def revoke_all(
         self,
@@ -87,7 +88,7 @@ class Stopping(Keeping):
 
     def restore_by_id(self, id: str) -> bool:  # noqa: A002 - huey's name
         """Take ``revoke_by_id`` back; say whether there was anything to take back."""
-        return self.restore(Task(id=id))
+        return self.restore(Task(id=checked_id(id)))
 
     def restore_all(self, task_class: type[Task]) -> bool:
         """Take ``revoke_all`` back; say whether there was anything to take back."""
@@ -98,6 +99,8 @@ class Stopping(Keeping):
 
         A naive ``timestamp`` is local time, as in ``revoke_until``.
         """
+        if timestamp is not None and not isinstance(timestamp, datetime):
+            raise InvalidArgument(f"timestamp is a datetime, not {timestamp!r}")
         now = clock.wall() if timestamp is None else clock.to_epoch(timestamp, utc=False)
         if isinstance(task, Task):
             return self._reason(task, now, peek) is not None
@@ -146,6 +149,7 @@ class Stopping(Keeping):
         name = self.registry.task_to_string(task_class)
         if not has_arguments:
             return all_of(name)
+        check_arguments(args, kwargs)
         call = task_class(args, kwargs)
         check_call(*arguments_of(call))
         return one_call(name, self._fingerprint(call))
@@ -154,14 +158,14 @@ class Stopping(Keeping):
 
     def cancel(self, id: str) -> bool:  # noqa: A002 - huey's name
         """Stop the task with this id wherever it is; see ``Result.cancel``."""
-        return id in self.cancel_many([id])
+        return id in self.cancel_many([checked_id(id)])
 
     def cancel_many(self, ids: Iterable[str]) -> set[str]:
         """Stop the tasks with these ids; return those that had not ended.
 
         All are looked for at once, where ``cancel`` would go through the queue for each.
         """
-        wanted = set(ids)
+        wanted = set(checked_ids(ids))
         for one in wanted:
             # First the mark, then the note: whoever begins it after the one sees it, and
             # whoever runs it already sees the other.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from huey_green import clock
 from huey_green.cron import Validator
-from huey_green.exceptions import ConfigurationError, TaskTimeout
+from huey_green.exceptions import ConfigurationError, InvalidArgument, TaskTimeout
 from huey_green.message import Claim, Joined, Place
 from huey_green.progress import Progress
 
@@ -260,7 +260,10 @@ def signature(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Task
     if callable(getattr(task, "s", None)):
         made: Task = task.s(*args, **kwargs)
         return made
-    raise TypeError(f"a pipeline takes tasks and @huey.task() functions, not {task!r}")
+    raise InvalidArgument(
+        f"a pipeline, a group or a chord takes tasks (of .s()) and @huey.task() functions, "
+        f"not {task!r}"
+    )
 
 
 def arguments_of(task: Task) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
