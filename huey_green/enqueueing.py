@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeGuard, cast
+from typing import Any, TypeGuard, cast, overload
 
 from huey_green import clock
 from huey_green import signals as s
@@ -27,6 +27,15 @@ class Enqueueing(Stopping):
     """Mixed into Huey, which makes the attributes."""
 
     results: bool
+
+    @overload
+    def enqueue(self, task: chord) -> ChordResult[Any]: ...
+
+    @overload
+    def enqueue(self, task: group) -> ResultGroup: ...
+
+    @overload
+    def enqueue(self, task: Task) -> Any: ...
 
     def enqueue(self, task: Any) -> Any:
         """Add a task, a pipeline, a group or a chord to the queue; in immediate mode run it.

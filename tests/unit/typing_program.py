@@ -17,13 +17,16 @@ from huey_green import (
     ChordResult,
     Consumer,
     Error,
+    FileHuey,
     Huey,
     JSONSerializer,
     MemoryHuey,
+    PriorityRedisExpireHuey,
     PriorityRedisHuey,
     Progress,
     RateLimit,
     RateLimitExceeded,
+    RedisExpireHuey,
     RedisHuey,
     Result,
     ResultGroup,
@@ -51,6 +54,8 @@ from huey_green.signals import SIGNAL_ERROR
 
 huey: Huey = RedisHuey("app", url="redis://localhost:6379/0")
 others: list[Huey] = [PriorityRedisHuey("app"), SqliteHuey(filename="app.db"), MemoryHuey()]
+others += [RedisExpireHuey("app", expire_time=60), PriorityRedisExpireHuey("app")]
+others.append(FileHuey("app", path="queue", levels=2, use_thread_lock=True))
 
 
 @huey.task()
@@ -110,7 +115,9 @@ assert_type(group([add.s(1)]).error(greet, "x"), group)
 assert_type(chord([add.s(1), chord([], add_up)], add_up.s()), chord)
 assert_type(chord([add.s(1)], add_up).then(add, 2).error(greet, "x"), chord)
 assert_type(len(group([])), int)
-assert_type(huey.enqueue(chord([], add_up)), Any)
+assert_type(huey.enqueue(add.s(1).then(add, 2)), Any)
+assert_type(huey.enqueue(group([add.s(1)])), ResultGroup)
+assert_type(huey.enqueue(chord([], add_up)), ChordResult[Any])
 assert_type(huey.enqueue_many([add.s(1), chord([], add_up)]), ResultGroup)
 
 
@@ -210,6 +217,16 @@ download(5)  # error: arg-type
 print_out()  # error: call-arg
 huey.task(timeout="x")  # error: arg-type
 huey.task(unique_until="later")  # error: arg-type
+huey.task(expires="tomorrow")  # error: arg-type
+huey.task(retry_on=[ValueError])  # error: arg-type
+huey.task(native_thread="yes")  # error: arg-type
+huey.rate_limit("api", limit="5", per=1)  # error: arg-type
+huey.lock_task_semaphore("index", "2")  # error: arg-type
+huey.enqueue(add)  # error: call-overload
+huey.enqueue_many(5)  # error: arg-type
+huey.read_schedule("now")  # error: arg-type
+add(1).cancel("now")  # error: call-arg
+every(15)  # error: call-arg
 huey.task(retry_on=5)  # error: arg-type
 huey.task(retry_on=ValueError())  # error: arg-type
 huey.rate_limit("api", "10", per=60)  # error: arg-type
