@@ -249,10 +249,11 @@ class Scheduler(Service):
         count = moved = self._storage.promote(BATCH, priority_of=self._priority_of)
         while count >= BATCH:
             count = self._storage.promote(BATCH, priority_of=self._priority_of)
+            moved += count
         self._promoted_at = clock.monotonic()
         # A little spread, so that several consumers do not march in step.
         self._promote_at = self._promoted_at + jittered(self.interval, 0.1)
-        if expected and not moved:
+        if moved < len(expected):
             self._expect_again(expected, wall)
 
     def _expect_again(self, expected: list[float], wall: float) -> None:

@@ -169,6 +169,21 @@ def test_a_promotion_that_came_too_early_is_repeated_right_then(huey, present):
     assert storage.calls["promote"] - before <= 4
 
 
+def test_what_was_left_behind_by_a_promotion_of_others_is_promoted_right_then(huey, present):
+    storage = Counting(huey.storage)
+    scheduler = scheduler_of(huey, storage, interval=30.0)
+    live(present, 10, scheduler)
+    storage.ahead = -0.005  # Its clock was slowed down since it was asked.
+    for at, body in [(1.0, b"first"), (1.01, b"second")]:
+        huey.storage.add_to_schedule(body, present.moment + at)
+        scheduler.expect(present.moment + at)
+    present.advance(1.012)
+    scheduler.tick()
+    assert huey.storage.enqueued_items() == [b"first"]
+    live(present, 0.01, scheduler)
+    assert huey.storage.enqueued_items() == [b"first", b"second"]
+
+
 def test_what_another_consumer_promoted_is_not_waited_for(huey, present):
     storage = Counting(huey.storage)
     scheduler = scheduler_of(huey, storage, interval=30.0)
