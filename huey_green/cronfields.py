@@ -65,7 +65,12 @@ def _numbers(name: str, text: str, part: str, strict: bool) -> set[int]:
         last = _number(name, match["last"]) if match["last"] else first
     if match is None or step == 0 or (not match["every"] and (first is None or last is None)):
         names = f" or a name such as {next(iter(NAMES[name]))!r}" if name in NAMES else ""
-        raise ValueError(f"crontab {name}={text!r}: cannot read {part!r}; use {_FORMS}{names}")
+        hint = ""
+        if len(text.split()) > 1:
+            hint = " (fields are given one by one, as in crontab(minute='*/5', hour='9-17'))"
+        raise ValueError(
+            f"crontab {name}={text!r}: cannot read {part!r}; use {_FORMS}{names}{hint}"
+        )
     if first is None or last is None:
         # As in cron, from the first there is: hours 0, 4, 8, but days 1, 5, 9.
         return set(allowed[::step])

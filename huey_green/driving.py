@@ -44,6 +44,10 @@ class Driving(Enqueueing):
         admitted = self.executor.admit(task, now, self.reason_revoked)
         outcome = admitted if isinstance(admitted, Outcome) else self._run(admitted)
         self._apply(delivery, outcome)
+        for member in outcome.effects.extra.members:
+            if None not in self.storage.chord_values(member.chord, member.size):
+                callback = self.deserialize_task(member.callback.body)
+                self.signals.send(s.SIGNAL_ENQUEUED, callback)
         return outcome.value
 
     def _run(self, task: Task) -> Outcome:

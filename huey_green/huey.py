@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+from inspect import signature
 from typing import TYPE_CHECKING, Any, cast
 
 from huey_green.declaring import Declaring
@@ -54,8 +57,13 @@ class Huey(Declaring, Driving, Guarding):
     ) -> None:
         if not isinstance(name, str) or not name:
             raise ConfigurationError(f"the name of a Huey is a string, not {name!r}")
-        if max_deliveries < 1:
+        if not isinstance(max_deliveries, int) or max_deliveries < 1:
             raise ConfigurationError(f"max_deliveries is at least 1, not {max_deliveries!r}")
+        if serializer is not None and not hasattr(serializer, "deserialize"):
+            raise ConfigurationError(f"serializer is an object of Serializer, not {serializer!r}")
+        if isinstance(serializer, type):
+            raise ConfigurationError(f"serializer is an object: write {serializer.__name__}()")
+        _check_storage(storage_class, storage_kwargs)
         self.name = name
         self.results = results
         self.store_none = store_none
@@ -140,3 +148,17 @@ class Huey(Declaring, Driving, Guarding):
         if not self.at_most_once:
             return True
         return any(task.at_most_once is False for task in self.registry.tasks.values())
+
+
+def _check_storage(storage_class: Any, options: Iterable[str]) -> None:
+    if storage_class is not None and not (
+        isinstance(storage_class, type) and hasattr(storage_class, "enqueued_items")
+    ):
+        raise ConfigurationError(
+            f"storage_class is a storage class, a subclass of BaseStorage, not {storage_class!r}"
+        )
+    known = [name for name in signature(Huey).parameters if name != "storage_kwargs"]
+    for name in options:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        if near:
+            raise ConfigurationError(f"unknown option {name}; did you mean {near[0]}?")

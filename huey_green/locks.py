@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar
 
 from huey_green.exceptions import ConfigurationError, StorageUnavailable, TaskLockedException
 from huey_green.storage.base import BaseStorage
+from huey_green.task_options import check_decorated
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -103,6 +104,8 @@ class TaskLock:
         self.release()
 
     def __call__(self, fn: Callable[P, R]) -> Callable[P, R]:
+        check_decorated(fn, "@huey.lock_task(...)")
+
         @wraps(fn)
         def locked(*args: P.args, **kwargs: P.kwargs) -> R:
             with self:

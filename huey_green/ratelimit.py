@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from huey_green.exceptions import ConfigurationError, RateLimitExceeded
 from huey_green.storage.base import BaseStorage
+from huey_green.task_options import check_decorated
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -77,6 +78,8 @@ class RateLimit:
         """What was counted stays counted, however it ended."""
 
     def __call__(self, fn: Callable[P, R]) -> Callable[P, R]:
+        check_decorated(fn, "@huey.rate_limit(...)")
+
         @wraps(fn)
         def limited(*args: P.args, **kwargs: P.kwargs) -> R:
             with self:

@@ -17,6 +17,7 @@ from huey_green import clock
 from huey_green.exceptions import ConfigurationError, StorageUnavailable, TaskLockedException
 from huey_green.locks import lock_key
 from huey_green.storage.base import BaseStorage
+from huey_green.task_options import check_decorated
 
 log = logging.getLogger("huey_green")
 
@@ -178,6 +179,8 @@ class Semaphore:
         innermost[1].__exit__(kind, error, trace)
 
     def __call__(self, fn: Callable[P, R]) -> Callable[P, R]:
+        check_decorated(fn, "@huey.lock_task_semaphore(...)")
+
         @wraps(fn)
         def limited(*args: P.args, **kwargs: P.kwargs) -> R:
             with self._holding():

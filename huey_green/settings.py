@@ -191,7 +191,10 @@ def _problem(value: Any, default: Any, limits: Any) -> str | None:
     if isinstance(default, bool):
         return None if value in (True, False) else "is True or False"
     if isinstance(default, tuple):
-        return None
+        fits = isinstance(value, (tuple, list, set, frozenset)) and all(
+            isinstance(one, str) and one for one in value
+        )
+        return None if fits else "is a list of names"
     whole = limits["whole"] or isinstance(default, int)
     if (
         isinstance(value, bool)

@@ -7,7 +7,13 @@ import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import datetime, timedelta
-from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, unwrap
+from inspect import (
+    isasyncgenfunction,
+    iscoroutinefunction,
+    isgeneratorfunction,
+    signature,
+    unwrap,
+)
 from typing import Any
 
 from huey_green.exceptions import ConfigurationError, InvalidArgument
@@ -53,6 +59,11 @@ def _seconds(at_least: float | None = None, above: float | None = None) -> Check
 
 def _flag(value: Any) -> str | None:
     return None if isinstance(value, bool) else "True or False"
+
+
+def _share(value: Any) -> str | None:
+    wanted = _number(at_least=0)(value)
+    return wanted if wanted or value <= 1 else "a share from 0 to 1"
 
 
 def _moment(value: Any) -> str | None:
@@ -109,7 +120,7 @@ _CHECKS: dict[str, Check] = {
     "retry_delay": _seconds(at_least=0),
     "retry_backoff": _number(at_least=0),
     "retry_max_delay": _seconds(above=0),
-    "retry_jitter": _number(at_least=0),
+    "retry_jitter": _share,
     "retry_on": _errors,
     "no_retry_on": _errors,
     "priority": _number(),
@@ -198,11 +209,24 @@ def task_settings(
             raise ConfigurationError(f"{where}: {problem}")
     _check_settings(settings, base, where)
     _check_together(options, where)
+    if base is not None and base.is_periodic:
+        _check_takes_nothing(func, bool(others.get("context")), where)
     found = {_ATTRIBUTES.get(name, name): value for name, value in options.items()}
     for name in ("retry_on", "no_retry_on"):
         if isinstance(found.get(name), type):
             found[name] = (found[name],)
     return {**found, **settings}
+
+
+def check_decorated(func: Any, decorator: str) -> None:
+    """Raise ``ConfigurationError`` unless ``decorator`` stands right above a plain function."""
+    if hasattr(func, "task_class"):
+        raise ConfigurationError(
+            f"{decorator} belongs below @huey.task(), right above the function: above it, it would "
+            "guard the enqueueing and not the run"
+        )
+    if not callable(func):
+        raise ConfigurationError(f"{decorator} decorates a function, not {func!r}")
 
 
 def _check_function(func: Callable[..., Any], where: str) -> None:
@@ -221,6 +245,17 @@ def _check_function(func: Callable[..., Any], where: str) -> None:
             f"{where}: a generator cannot be a task's value; return a list, or enqueue a task for "
             "each item"
         )
+
+
+def _check_takes_nothing(func: Callable[..., Any], context: bool, where: str) -> None:
+    try:
+        signature(func).bind(**({"task": None} if context else {}))
+    except TypeError as error:
+        raise ConfigurationError(
+            f"{where}: nobody passes arguments to a periodic task ({error}); give them defaults"
+        ) from None
+    except ValueError:
+        return  # A function in C that does not tell what it takes.
 
 
 def _check_settings(settings: Iterable[str], base: type[Task] | None, where: str) -> None:

@@ -50,6 +50,8 @@ class Consumer:
     """
 
     def __init__(self, huey: Huey, **options: Any) -> None:
+        if not hasattr(huey, "needs_leases"):
+            raise ConfigurationError(f"Consumer takes a Huey, not {huey!r}")
         self.huey = huey
         self.settings = settings_from(options)
         if huey.immediate:

@@ -143,6 +143,7 @@ class Executor:
             return self.endings.interrupted(task)
         except BaseException as raised:
             if isinstance(raised, KeyboardInterrupt) and _may_be_ctrl_c():
+                self._host.signals.send(s.SIGNAL_INTERRUPTED, task)
                 raise
             # A task that raises SystemExit, GreenletExit or a Timeout of its own has failed; it
             # does not take the consumer with it.

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from huey_green.exceptions import ConfigurationError
 from huey_green.message import Claim, Delivery
 from huey_green.storage.base import BaseStorage, Moment
 
@@ -23,6 +24,10 @@ class BlackHoleStorage(BaseStorage):
 
     def __init__(self, name: str = "huey", **storage_kwargs: Any) -> None:
         super().__init__(name, **storage_kwargs)
+        if storage_kwargs:
+            raise ConfigurationError(
+                f"{type(self).__name__} has no options; unknown: {', '.join(storage_kwargs)}"
+            )
         self._interrupts: dict[str, threading.Event] = {}
 
     def describe(self) -> str:

@@ -203,12 +203,16 @@ def test_context_passes_the_task_itself(huey):
     assert task.kwargs == {}
 
 
-def test_a_function_may_be_made_a_task_and_a_periodic_one(huey, add):
-    periodic = huey.periodic_task(crontab(minute="0"), name="hourly")(add)
-    assert periodic.func is add.func
-    assert periodic.task_class is not add.task_class
+def test_a_function_may_be_made_a_task_and_a_periodic_one(huey):
+    @huey.task()
+    def sweep(folder="/"):
+        return folder
+
+    periodic = huey.periodic_task(crontab(minute="0"), name="hourly")(sweep)
+    assert periodic.func is sweep.func
+    assert periodic.task_class is not sweep.task_class
     assert periodic.task_class.is_periodic
-    assert not add.task_class.is_periodic
+    assert not sweep.task_class.is_periodic
 
 
 def test_a_task_base_of_ones_own_is_used(huey):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
+from huey_green.exceptions import ConfigurationError
 from huey_green.message import DeadLetter, Outgoing
 from huey_green.storage.base import BaseStorage, Moment, epoch
 
@@ -49,6 +50,10 @@ class MemoryValues(BaseStorage):
 
     def __init__(self, name: str = "huey", **storage_kwargs: Any) -> None:
         super().__init__(name, **storage_kwargs)
+        if storage_kwargs:
+            raise ConfigurationError(
+                f"{type(self).__name__} has no options; unknown: {', '.join(storage_kwargs)}"
+            )
         self._changed = threading.Condition(threading.RLock())
         self._order = count()
         self._queue: list[Ready] = []
