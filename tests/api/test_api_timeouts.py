@@ -166,7 +166,7 @@ def test_timeouts_work_in_a_consumer_of_native_threads(huey, start):
 
 @pytest.mark.parametrize("wrong", [0, -1, "10", float("nan"), True, []])
 def test_what_is_no_duration_is_refused(huey, wrong):
-    with pytest.raises(ConfigurationError, match=r"timeout is a number above 0, not "):
+    with pytest.raises(ConfigurationError, match=r"timeout is .* above 0, not "):
 
         @huey.task(timeout=wrong)
         def never():
@@ -180,11 +180,11 @@ def test_what_is_no_duration_is_refused(huey, wrong):
         lambda: work.s(timeout=wrong),
         lambda: work.schedule(delay=1, timeout=wrong),
     ):
-        with pytest.raises(InvalidArgument, match=r"^timeout is a number above 0, not "):
+        with pytest.raises(InvalidArgument, match=r"^timeout is .* above 0, not "):
             call()
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "redis-list", "redis-zset", "file"])
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "file", "redis-list", "redis-zset"])
 def test_a_patched_program_interrupts_what_takes_too_long(kind, request, tmp_path):
     is_redis = kind.startswith("redis")
     place = request.getfixturevalue("redis_server").url if is_redis else tmp_path / "queue"

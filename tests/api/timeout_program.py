@@ -22,6 +22,7 @@ import gevent
 from huey_green import (
     Consumer,
     FileHuey,
+    MemoryHuey,
     PriorityRedisHuey,
     RedisHuey,
     SqliteHuey,
@@ -36,10 +37,14 @@ logging.disable(logging.ERROR)
 PATIENCE = 60.0
 FOREVER = 3600.0
 SOON = 0.05
+#: So many connections may be opened when all happens at once. They are not one for each timeout.
+A_FEW = 8
 kind, place = sys.argv[1:]
 name = f"test-{uuid.uuid4().hex}"
 if kind == "sqlite":
     huey = SqliteHuey(name, filename=place)
+elif kind == "memory":
+    huey = MemoryHuey(name)
 elif kind == "file":
     huey = FileHuey(name, path=place)
 else:
@@ -165,6 +170,7 @@ def busy_with_the_storage(key):
         assert huey.get(key) == key
         with huey.lock_task(key):
             huey.storage.queue_size()
+        gevent.sleep(0)  # In memory nothing else lets others run.
 
 
 def error_of(result):
@@ -248,7 +254,7 @@ def check_that_nothing_leaks():
     assert all("TaskTimeout" in error for error in found), found
     assert quick.map(range(500))(blocking=True, timeout=PATIENCE) == list(range(500))
     assert add(1, 2)(blocking=True, timeout=PATIENCE) == 3
-    assert connections() <= before, (before, connections())
+    assert connections() <= before + A_FEW, (before, connections())
     eventually(lambda: not huey.storage.in_flight())
 
 
