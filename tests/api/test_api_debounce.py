@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Calls that run once, some time after the last of them: ``@huey.task(debounce=...)``."""
 
+from collections import Counter
+
 import pytest
 from driving import PATIENCE, promote, run_all
 
 from huey_green import signals as s
-from huey_green.testing.concurrency import together
+from huey_green.testing.concurrency import eventually, together
 
 
 @pytest.fixture
@@ -155,6 +157,33 @@ def test_each_of_many_calls_gets_a_value_while_it_runs_again_and_again(huey, sta
     for called in together(*[call_often] * 4):
         for result in called:
             assert result(blocking=True, timeout=PATIENCE) > 0
+
+
+def test_calls_that_race_with_its_runs_each_get_a_run_that_began_after_them(huey, start):
+    runs, begun = Counter(), {}
+
+    @huey.task(debounce=0.005, context=True)
+    def count(key, task):
+        runs[key] += 1
+        begun.setdefault(task.id, []).append(runs[key])
+        return runs[key]
+
+    def call_often(number):
+        called = []
+        for _ in range(100):
+            before = runs["a"]
+            called.append((before, count("a")))
+        return called
+
+    start(huey)
+    called = [
+        pair for some in together(*[lambda n=n: call_often(n) for n in range(4)]) for pair in some
+    ]
+    for before, result in called:
+        assert result(blocking=True, timeout=PATIENCE) > before
+    eventually(lambda: huey.scheduled_count() + huey.pending_count() == 0, "all to run")
+    assert all(len(numbers) == 1 for numbers in begun.values())
+    assert runs["a"] == len({result.id for _, result in called})
 
 
 def test_a_moment_that_a_call_gives_is_not_brought_forward(huey, save, ran, present):
