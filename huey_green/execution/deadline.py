@@ -48,6 +48,8 @@ def _interrupting(seconds: float) -> Iterator[None]:
     except kind as expired:
         if expired is not timer:
             raise
-        raise TaskTimeout(f"timeout {seconds:g}s") from None
+        # With the traceback, which tells where it was interrupted.
+        late = TaskTimeout(f"timeout {seconds:g}s").with_traceback(expired.__traceback__)
+        raise late from None
     finally:
         timer.close()

@@ -9,7 +9,9 @@ from huey_green import (
     CancelExecution,
     ChordResult,
     Error,
+    InvalidArgument,
     ResultGroup,
+    Task,
     TaskException,
     chord,
     group,
@@ -41,6 +43,10 @@ def is_forgotten(huey, whole):
     """Say whether nothing is kept of the values of a chord."""
     joins = whole.callback.joins
     return not any(value is not None for value in huey.storage.chord_values(*joins))
+
+
+#: What makes a workflow of a list of tasks.
+KINDS = [group, lambda tasks: chord(tasks, Task())]
 
 
 # Groups.
@@ -117,6 +123,48 @@ def test_the_error_task_of_a_group_may_be_a_task_with_arguments(huey, fails):
     assert sorted(one[:3] for one in seen) == [("here", "word", "a"), ("here", "word", "b")]
     assert len({id_ for *_, id_ in seen}) == 2, "they are tasks of their own"
     assert given.args == ("here",)
+
+
+@pytest.mark.parametrize(
+    "kind", [group, lambda tasks: chord(tasks, Task())], ids=["group", "chord"]
+)
+@pytest.mark.parametrize("wrong", [5, None, Task(), group([]), chord([], Task())])
+def test_members_come_in_a_list(kind, wrong):
+    with pytest.raises(InvalidArgument, match=r"^a (group|chord) takes a list of tasks, not "):
+        kind(wrong)
+
+
+@pytest.mark.parametrize(
+    "kind", [group, lambda tasks: chord(tasks, Task())], ids=["group", "chord"]
+)
+def test_what_cannot_be_a_member_is_refused(kind):
+    twice = Task()
+    for tasks, text in (
+        (["name"], "takes tasks .* and @huey.task.* functions, not 'name'"),
+        ([print], "takes tasks .* and @huey.task.* functions, not <built-in function print>"),
+        ([Task(), None], "takes tasks .* functions, not None"),
+        ([group([])], "give it a callback with .then.., which makes it a chord"),
+        ([Task(), twice, twice], f"{twice.id} is in the (group|chord) twice: make a task for each"),
+    ):
+        with pytest.raises(InvalidArgument, match=text):
+            kind(tasks)
+
+
+@pytest.mark.parametrize("wrong", [5, None, "name", print, [Task()], group([])])
+def test_what_cannot_be_a_callback_is_refused(wrong):
+    for call in (
+        lambda: chord([Task()], wrong),
+        lambda: group([Task()]).then(wrong),
+        lambda: group([Task()]).error(wrong),
+        lambda: chord([], Task()).then(wrong),
+        lambda: chord([], Task()).error(wrong),
+        lambda: Task().then(wrong),
+        lambda: Task().error(wrong),
+    ):
+        with pytest.raises(
+            InvalidArgument, match=r"takes tasks .* and @huey.task.* functions, not"
+        ):
+            call()
 
 
 # Chords: what the callback is called with.

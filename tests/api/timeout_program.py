@@ -189,6 +189,8 @@ def check_what_is_interrupted():
     results = {what: wait_for(what) for what in WAITS}
     for what, result in results.items():
         assert error_of(result) == "TaskTimeout('timeout 0.05s')", what
+        traceback = result.get_raw_result().metadata["traceback"]
+        assert f"in {what}\n" in traceback, traceback
         eventually(lambda one=result: s.SIGNAL_TIMEOUT in signals_of(one))
         assert s.SIGNAL_ERROR not in signals_of(result)
     assert "caught" not in left
