@@ -52,6 +52,9 @@ class ResultSource(Protocol):
     def cancel(self, id: str) -> bool:  # noqa: A002 - huey's name
         """Stop the task with this id wherever it is."""
 
+    def cancel_many(self, ids: Iterable[str]) -> set[str]:
+        """Stop the tasks with these ids; return those that had not ended."""
+
     def get_progress(self, id: str) -> Progress | None:  # noqa: A002 - huey's name
         """Return how far the task with this id has come."""
 

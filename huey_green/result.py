@@ -129,7 +129,7 @@ class Result(Generic[R]):
 
     def _has_ended(self) -> bool:
         """Say whether there is a value, or an error that is not followed by another try."""
-        if self._value is not _NONE and not _is_of_a_try(self._value):
+        if not self._may_run:
             return True
         data = self.huey.storage.peek_data(self.id)
         return data is not None and not _is_of_a_try(self.huey.decode_result(data))
@@ -171,8 +171,12 @@ class Result(Generic[R]):
         A running one is interrupted within a second, with ``TaskCanceled``; it is not retried,
         and its result is an error that says so. Returns False when it had ended already.
         """
-        has_ended = self._value is not _NONE and not _is_of_a_try(self._value)
-        return not has_ended and self.huey.cancel(self.id)
+        return self._may_run and self.huey.cancel(self.id)
+
+    @property
+    def _may_run(self) -> bool:
+        """Whether this handle does not know that the task has ended."""
+        return self._value is _NONE or _is_of_a_try(self._value)
 
     def progress(self) -> Progress | None:
         """Return what the running task said last of how far it has come; None if nothing."""
@@ -258,6 +262,13 @@ class ResultGroup:
         """Say whether all values, or errors, are there to be read."""
         return not self._unread(self._results)
 
+    def cancel(self) -> bool:
+        """Stop all that have not ended; say whether any was stopped. See ``Result.cancel``."""
+        running = [result for result in self._results if result._may_run]
+        if not running:
+            return False
+        return bool(running[0].huey.cancel_many([result.id for result in running]))
+
     def as_completed(
         self, backoff: float = 1.15, max_delay: float = 1.0, timeout: float | None = None
     ) -> Iterator[Any]:
@@ -335,9 +346,8 @@ class ChordResult(Generic[R]):
         return self.callback.is_ready()
 
     def cancel(self) -> bool:
-        """Stop all members that have not ended, and the callback; say whether any was."""
-        stopped = [handle.cancel() for handle in (*self.results, self.callback)]
-        return any(stopped)
+        """Stop all members that have not ended, and the callback; say whether any was stopped."""
+        return ResultGroup([*self.results, self.callback]).cancel()
 
     def reset(self) -> None:
         """Forget the values that were read, to read again."""

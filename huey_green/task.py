@@ -68,6 +68,8 @@ class Task:
     deadline: float | None = None
     #: It has told how far it has come, in this try or in one before.
     has_progress: bool = False
+    #: It has run, to its end or as far as anybody waited for it.
+    is_over: bool = False
     #: The values of the chord that it joins are among its arguments, the last of them.
     is_joined: bool = False
 
@@ -200,10 +202,13 @@ class Task:
     def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Tell how far this task has come, to whoever asks ``Result.progress()``.
 
-        It wakes those who wait for news, and is forgotten when the task has ended.
+        It wakes those who wait for news, and is forgotten when the task has ended. What a native
+        thread says that goes on after its task's timeout is not heard.
         """
         if self.host is None:
             raise ConfigurationError(f"{self!r} belongs to no Huey")
+        if self.is_over:
+            return
         self.has_progress = True
         self.host.put_progress(self.id, Progress(done, total, message))
 

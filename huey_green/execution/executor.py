@@ -156,10 +156,14 @@ class Executor:
         return outcome
 
     def _call(self, task: Task) -> Any:
-        if task.timeout is None and not task.native_thread:
-            return task.execute()
-        with nullcontext() if task.timeout is None else deadline(task):
-            return self._native.call(task.execute) if task.native_thread else task.execute()
+        task.is_over = False
+        try:
+            if task.timeout is None and not task.native_thread:
+                return task.execute()
+            with nullcontext() if task.timeout is None else deadline(task):
+                return self._native.call(task.execute) if task.native_thread else task.execute()
+        finally:
+            task.is_over = True
 
     def _run_after(self, task: Task, value: Any, error: BaseException | None) -> None:
         try:

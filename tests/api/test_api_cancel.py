@@ -339,6 +339,22 @@ def test_many_are_canceled_with_one_look(huey, note, ran):
     assert not has_marks(huey)
 
 
+def test_a_group_is_canceled_with_one_look(huey, note, ran):
+    pipeline = huey.enqueue(note.s("one").then(note, "two"))
+    results = note.map(range(10))
+    assert list(results)[3].cancel() is True
+    run_one(huey)
+    run_one(huey)
+    assert results.cancel() is True
+    assert pipeline.cancel() is True
+    run_all(huey)
+    assert ran == ["one", 0]
+    assert results.cancel() is False
+    assert ends_canceled(list(results)[9])
+    assert ends_canceled(list(pipeline)[1])
+    assert not has_marks(huey)
+
+
 def test_in_immediate_mode_only_what_is_scheduled_is_there_to_be_canceled(make_huey):
     huey = make_huey(immediate=True)
 

@@ -190,6 +190,27 @@ def test_it_is_forgotten_when_a_task_has_taken_its_consumers_down(huey):
     assert result.progress() is None
 
 
+def test_what_is_said_after_the_end_is_not_heard(huey):
+    """By a native thread that goes on after the timeout of its task, say."""
+    kept = []
+
+    @huey.task(context=True, retries=1)
+    def task(task):
+        kept.append(task)
+        raise ValueError
+
+    @huey.post_execute()
+    def after(task, value, error):
+        task.progress(2)
+
+    result = task()
+    run_all(huey)
+    assert len(kept) == 2
+    for one in kept:
+        one.progress(3)
+    assert result.progress() is None
+
+
 def test_who_watches_sees_the_next_try_too(huey, start, steps):
     @huey.task(context=True, retries=2, retry_delay=0.01)
     def fails_twice(task):
