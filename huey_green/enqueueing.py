@@ -192,9 +192,10 @@ class Enqueueing(Stopping):
         task.claim = f"unique:{self._key_of(task)}"
         claim = task.held_claim()
         assert claim is not None
-        at = None if task.eta is None else clock.to_epoch(task.eta, self.utc)
+        # By way of the queue if it is for later, as all others: whoever takes it from there knows
+        # its moment to the millisecond.
         holder = self.storage.enqueue_claimed(
-            self.serialize_task(task), claim, task.unique_ttl, at, task.priority
+            self.serialize_task(task), claim, task.unique_ttl, priority=task.priority
         )
         if holder is None:
             self.signals.send(s.SIGNAL_ENQUEUED, task)

@@ -12,7 +12,7 @@ from huey_green.exceptions import InvalidArgument, TaskCanceled, UnreadableMessa
 from huey_green.execution.executor import Executor
 from huey_green.fingerprint import check_call, fingerprint
 from huey_green.keeping import Keeping, checked_id, checked_ids
-from huey_green.message import Delivery, Message
+from huey_green.message import Claim, Delivery, Message
 from huey_green.revocation import Revocations, all_of, one_call
 from huey_green.serializer import Serializer
 from huey_green.task import Task, arguments_of
@@ -214,7 +214,14 @@ class Stopping(Keeping):
                         found.add(message.id)
                 else:
                     found |= ids.intersection(_ids_in(message))
+                    if items != self._running_items and message.id in ids:
+                        self._make_room(message)
         return found
+
+    def _make_room(self, message: Message) -> None:
+        """Let another task be unique in the place of one that waits to be found canceled."""
+        if message.options is not None and message.options.claim is not None:
+            self.storage.drop_claims([Claim(message.options.claim, message.id)])
 
     def _running_items(self) -> list[bytes]:
         return [one.body for one in self.storage.in_flight()]

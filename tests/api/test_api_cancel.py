@@ -306,13 +306,21 @@ def test_a_canceled_unique_task_makes_room_for_another(huey, ran, until):
     first = unique(1)
     assert unique(1).id == first.id
     assert first.cancel() is True
+    second = unique(1)
+    assert second.id not in (first.id, unique(2).id)
     run_all(huey)
-    assert unique(1).id != first.id
-    run_all(huey)
-    assert ran == [1]
-    far = unique.schedule((2,), delay=HOUR)
+    assert ends_canceled(first)
+    assert second() is None
+    assert ran == [1, 2]
+    far = unique.schedule((3,), delay=HOUR)
     assert far.cancel() is True
-    assert unique(2).id != far.id
+    far = unique.schedule((3,), delay=HOUR)
+    run_all(huey)
+    assert huey.scheduled_count() == 1
+    assert far.cancel() is True
+    unique(3)
+    run_all(huey)
+    assert ran == [1, 2, 3]
 
 
 def test_a_task_of_unknown_kind_is_canceled_by_who_knows_it(huey, make_huey, note, ran):

@@ -310,9 +310,12 @@ def test_one_that_waits_on_the_schedule_keeps_others_away(huey, declare, ran, pr
     assert unique(1).id != first.id
 
 
-def test_it_is_put_on_the_schedule_at_once(huey, declare):
-    declare().schedule((1,), delay=HOUR)
-    assert (huey.pending_count(), huey.scheduled_count()) == (0, 1)
+def test_its_moment_may_be_milliseconds_ahead(huey, start, declare, ran):
+    unique = declare()
+    start(huey, scheduler_interval=HOUR)
+    assert unique(0)(blocking=True, timeout=PATIENCE) == 1  # The first look is over.
+    first = unique.schedule((1,), delay=0.05)
+    assert first(blocking=True, timeout=PATIENCE) == 2
 
 
 @pytest.mark.parametrize("until", ["start", "end"])
