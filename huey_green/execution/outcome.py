@@ -14,6 +14,7 @@ from huey_green.exceptions import (
     TaskLockedException,
 )
 from huey_green.message import NOTHING, Effects
+from huey_green.task_options import LONGEST
 
 if TYPE_CHECKING:
     from huey_green.task import Task
@@ -78,10 +79,8 @@ def _may_be_retried(error: BaseException, task: Task) -> bool:
 def _next(task: Task) -> Retry:
     """Return a retry after ``retry_delay``, and what that has grown to for the one after."""
     following = task.retry_delay * task.retry_backoff if task.retry_backoff else task.retry_delay
-    delay = task.retry_delay
-    if task.retry_max_delay is not None:
-        delay = min(delay, task.retry_max_delay)
-        following = min(following, task.retry_max_delay)
+    longest = LONGEST if task.retry_max_delay is None else task.retry_max_delay
+    delay, following = min(task.retry_delay, longest), min(following, longest)
     if task.retry_jitter:
         delay *= random.uniform(max(0.0, 1 - task.retry_jitter), 1 + task.retry_jitter)
     return Retry(delay, max(0, task.retries - 1), following)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How long it is until the next try, and which errors are tried again: pure decisions."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -9,6 +9,7 @@ from huey_green import CancelExecution, RetryTask, TaskLockedException, TaskTime
 from huey_green.exceptions import RateLimitExceeded
 from huey_green.execution.outcome import Retry, after_failure
 from huey_green.task import Task
+from huey_green.task_options import LONGEST
 
 NOW = 1_700_000_000.0
 
@@ -50,9 +51,11 @@ def test_a_delay_grows_with_each_try_up_to_its_limit(options, expected):
     assert delays(task_with(**options), 4) == expected
 
 
-def test_a_delay_that_grows_for_long_stays_a_number():
-    task = task_with(retries=5000, retry_delay=1, retry_backoff=10, retry_max_delay=60)
-    assert delays(task, 5000)[-1] == 60
+@pytest.mark.parametrize(("limit", "last"), [(60, 60), (None, LONGEST)])
+def test_a_delay_that_grows_for_long_stays_one_that_a_datetime_can_hold(limit, last):
+    task = task_with(retries=5000, retry_delay=1, retry_backoff=10, retry_max_delay=limit)
+    assert delays(task, 5000)[-1] == last
+    assert datetime.fromtimestamp(NOW + last)
 
 
 def test_jitter_spreads_what_failed_together():
