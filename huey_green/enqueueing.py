@@ -178,12 +178,12 @@ class Enqueueing(Stopping):
             self._enqueue_bulk(first)
         if not self.results:
             return None
-        callback = whole.callback
-        following = callback.pipeline()
+        # One handle on the callback: who reads its value takes it out of the store.
+        following = [self._handle_on(one) for one in whole.callback.pipeline()]
         return ChordResult(
             ResultGroup([self._handle_on(tail(member)) for member in whole.tasks]),
-            self._handle_on(callback),
-            ResultGroup([self._handle_on(one) for one in following]) if following[1:] else None,
+            following[0],
+            ResultGroup(following) if following[1:] else None,
         )
 
     # One at a time.

@@ -46,6 +46,7 @@ def test_a_callback_is_followed_by_what_follows_it(huey, add, collect):
     assert isinstance(result.pipeline_results, ResultGroup)
     callback, second, third = result.pipeline_results
     assert callback.id == result.id
+    assert callback(blocking=True, timeout=0) == result(), "reading it once leaves it there"
     assert second() == ["then", [[2, 4]]]
     assert third() == [["then", [[2, 4]]]]
 
