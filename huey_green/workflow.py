@@ -40,6 +40,9 @@ class group:  # noqa: N801 - huey's name
     def __len__(self) -> int:
         return len(self.tasks)
 
+    def __repr__(self) -> str:
+        return f"<group of {len(self.tasks)} tasks>"
+
 
 class chord:  # noqa: N801 - huey's name
     """Tasks that run side by side, and a callback that is called with the list of their values.
@@ -63,6 +66,9 @@ class chord:  # noqa: N801 - huey's name
         """Run ``task`` when the callback raises, with the exception as its last argument."""
         self.callback.error(task, *args, **kwargs)
         return self
+
+    def __repr__(self) -> str:
+        return f"<chord of {len(self.tasks)} tasks, then {self.callback!r}>"
 
 
 def _members(tasks: Iterable[Any], kind: str) -> list[Member]:

@@ -62,6 +62,13 @@ def test_a_group_takes_any_iterable_and_functions_that_need_no_arguments(huey, a
     assert other() == [1, 1]
 
 
+def test_groups_and_chords_say_what_they_are(add):
+    whole = group([add.s(1, 2), add.s(3, 4)])
+    assert repr(whole) == "<group of 2 tasks>"
+    callback = add.s(1)
+    assert repr(whole.then(callback)) == f"<chord of 2 tasks, then {callback!r}>"
+
+
 def test_an_empty_group_is_no_task(huey):
     results = huey.enqueue(group([]))
     assert (len(results), results(), results.is_ready(), len(huey)) == (0, [], True, 0)
