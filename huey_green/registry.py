@@ -116,12 +116,12 @@ class Registry:
             None if complete is None else self.create_task(complete, utc),
             None if error is None else self.create_task(error, utc),
         )
-        if options is None:
-            # Not the class's defaults: it may have been declared anew since this was enqueued.
+        if options is not None:
+            self._set_options(task, options, utc)
+        elif task_class.has_defaults:
+            # It has been declared anew since this was enqueued.
             task.expires = task.timeout = None
             task.retry_backoff = 0
-        else:
-            self._set_options(task, options, utc)
         return task
 
     def _set_options(self, task: Task, options: Options, utc: bool) -> None:

@@ -15,6 +15,7 @@ from huey_green.keeping import Keeping, checked_id, checked_ids
 from huey_green.message import Claim, Delivery, Message
 from huey_green.revocation import Revocations, all_of, one_call
 from huey_green.serializer import Serializer
+from huey_green.storage.base import BaseStorage
 from huey_green.task import Task, arguments_of
 from huey_green.task_options import check_arguments
 from huey_green.wire import decode_message
@@ -30,6 +31,7 @@ class Stopping(Keeping):
     executor: Executor
     at_most_once: bool
     _immediate: bool
+    _storage: BaseStorage
 
     @property
     def _revocations(self) -> Revocations:
@@ -107,15 +109,17 @@ class Stopping(Keeping):
         name = self.registry.task_to_string(self.class_of(task))
         return self._revocations.reason([all_of(name)], now, peek) is not None
 
+    def may_be_revoked(self) -> bool:
+        """Say whether the store may hold a revocation of anything."""
+        # In immediate mode nothing is fetched, by which the storage would have learned of them.
+        return self._immediate or self._storage.has_revocations()
+
     def reason_not_to_run(self, task: Task, now: float) -> str | None:
         """Return the signal that tells why a task that was fetched may not run; None if it may.
 
         ``now`` is in epoch seconds. The store is asked only when it may hold a revocation.
         """
-        # In immediate mode nothing is fetched, by which the storage would have learned of them.
-        if not self._immediate and not self.storage.has_revocations():
-            return None
-        return self.reason_revoked(task, now)
+        return self.reason_revoked(task, now) if self.may_be_revoked() else None
 
     def reason_revoked(self, task: Task, now: float) -> str | None:
         """Ask the store for ``reason_not_to_run``; a mark for one time is used up by it."""
@@ -123,9 +127,7 @@ class Stopping(Keeping):
 
     def is_canceled(self, task: Task) -> bool:
         """Say whether a task that was fetched is canceled; the mark is used up by it."""
-        if not self._immediate and not self.storage.has_revocations():
-            return False
-        return self._revocations.take_canceled(task.revoke_id)
+        return self.may_be_revoked() and self._revocations.take_canceled(task.revoke_id)
 
     def _reason(self, task: Task, now: float, peek: bool) -> str | None:
         name = self.registry.task_to_string(type(task))

@@ -60,7 +60,13 @@ class Task:
     #: The Huey that declared it.
     host: ClassVar[TaskHost | None] = None
 
+    #: One of ``default_expires``, ``default_timeout`` and ``default_retry_backoff`` is set.
+    has_defaults: ClassVar[bool] = False
+
     # What few tasks have.
+    expires: Expires | None = None
+    timeout: float | None = None
+    retry_backoff: float = 0
     expires_resolved: datetime | None = None
     chord: Place | None = None
     joins: Joined | None = None
@@ -97,9 +103,24 @@ class Task:
         self.priority = self.default_priority if priority is None else priority
         self.on_complete = on_complete
         self.on_error = on_error
-        self.expires = self.default_expires if expires is None else expires
-        self.timeout = self.default_timeout if timeout is None else timeout
-        self.retry_backoff = self.default_retry_backoff if retry_backoff is None else retry_backoff
+        if self.has_defaults:
+            self.expires = self.default_expires
+            self.timeout = self.default_timeout
+            self.retry_backoff = self.default_retry_backoff
+        if expires is not None:
+            self.expires = expires
+        if timeout is not None:
+            self.timeout = timeout
+        if retry_backoff is not None:
+            self.retry_backoff = retry_backoff
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.has_defaults = bool(
+            cls.default_expires is not None
+            or cls.default_timeout is not None
+            or cls.default_retry_backoff
+        )
 
     @property
     def data(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -176,6 +197,16 @@ class Task:
             and self.joins is None
             and self.claim is None
             and not self.has_progress
+        )
+
+    def concerns_others(self) -> bool:
+        """Say whether its end may mean something for other tasks, or for who watches it."""
+        return (
+            self.claim is not None
+            or self.chord is not None
+            or self.joins is not None
+            or self.has_progress
+            or self.max_concurrency is not None
         )
 
     def held_claim(self) -> Claim | None:

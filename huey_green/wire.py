@@ -89,16 +89,14 @@ def _plain_options(options: Options) -> dict[str, Any]:
 
 
 def _message(plain: Any) -> Message:
-    if (
-        not isinstance(plain, (tuple, list))
-        or len(plain) not in (_LENGTH, _LENGTH + 1)
-        or plain[0] != VERSION
-    ):
+    options = None
+    if isinstance(plain, (tuple, list)) and len(plain) == _LENGTH + 1:
+        *plain, options = plain
+    if not isinstance(plain, (tuple, list)) or len(plain) != _LENGTH or plain[0] != VERSION:
         raise UnreadableMessage(
             f"is not a message of huey_green (format {VERSION}) but a {type(plain).__name__}"
         )
-    _, id_, name, args, kwargs, eta, retries, retry_delay, priority, *rest = plain
-    on_complete, on_error, *options = rest
+    (_, id_, name, args, kwargs, eta, retries, retry_delay, priority, complete, failed) = plain
     if not (
         isinstance(id_, str)
         and isinstance(name, str)
@@ -119,9 +117,9 @@ def _message(plain: Any) -> Message:
         retries,
         retry_delay,
         priority,
-        None if on_complete is None else _message(on_complete),
-        None if on_error is None else _message(on_error),
-        _options(options[0]) if options else None,
+        None if complete is None else _message(complete),
+        None if failed is None else _message(failed),
+        None if options is None else _options(options),
     )
 
 

@@ -12,7 +12,7 @@ from huey_green import probe
 from huey_green.consumer.outage import Outage
 from huey_green.consumer.service import Service
 from huey_green.exceptions import StorageUnavailable
-from huey_green.message import Delivery, Effects, Settlement
+from huey_green.message import NOTHING, Delivery, Effects, Settlement
 from huey_green.storage.base import BaseStorage
 
 log = logging.getLogger("huey_green.consumer")
@@ -106,8 +106,9 @@ class Acknowledger(Service):
             self._note_refused(batch, refused)
         self._in_doubt = False
         for _, effects in batch.settlements:
-            for planned in effects.schedule:
-                self._expect(planned.at)
+            if effects is not NOTHING:
+                for planned in effects.schedule:
+                    self._expect(planned.at)
         if batch.settled is not None:
             batch.settled.set()
         probe.reached("settled", len(batch.settlements))

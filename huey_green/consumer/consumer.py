@@ -159,9 +159,8 @@ class Consumer:
             huey, storage, outage, settings.scheduler_interval, settings.periodic
         )
         self._acknowledger = Acknowledger(storage, self.name, outage, self._scheduler.expect)
-        self._worker = Worker(
-            huey, executor, self._acknowledger, storage, self.name, self._note_executed
-        )
+        counted = None if settings.max_tasks is None else self._note_executed
+        self._worker = Worker(huey, executor, self._acknowledger, storage, self.name, counted)
         self._executed = 0
         self._slots = Slots(settings.workers, self._worker.run)
         self._fetcher = Fetcher(

@@ -65,7 +65,7 @@ class Worker:
         acknowledger: Acknowledger,
         storage: BaseStorage,
         consumer: str,
-        executed: Callable[[], None],
+        executed: Callable[[], None] | None = None,
     ) -> None:
         """``executed`` is called after each task that ran."""
         self._executed = executed
@@ -144,7 +144,7 @@ class Worker:
                 for _, task in opened.events:
                     self._note_ended(task.id, may_run_again=True)
             return
-        if not self._begin(delivery, opened):
+        if opened.concerns_others() and not self._begin(delivery, opened):
             return
         if self._is_at_most_once(opened) and delivery.receipt is not None:
             # Out of the storage before it runs: whatever happens then, it does not run again.
@@ -157,7 +157,8 @@ class Worker:
         self._end(delivery, outcome)
         if not outcome.interrupted:
             effects = outcome.effects
-            self._note_ended(opened.id, bool(effects.enqueue or effects.schedule))
+            may_run_again = effects is not NOTHING and bool(effects.enqueue or effects.schedule)
+            self._note_ended(opened.id, may_run_again)
 
     def _begin(self, delivery: Delivery, task: Task) -> bool:
         """Get a task what it needs of the storage before it runs; say whether it may run now."""
@@ -228,7 +229,8 @@ class Worker:
             return self._executor.execute(task)
         finally:
             del self.running[current]
-            self._executed()
+            if self._executed is not None:
+                self._executed()
 
     def _end(self, delivery: Delivery, outcome: Outcome) -> None:
         if outcome.interrupted:

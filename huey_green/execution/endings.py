@@ -81,7 +81,9 @@ class Endings:
                 task.on_complete.extend_data(value)
                 enqueue = (self._outgoing(task.on_complete),)
                 events += ((s.SIGNAL_ENQUEUED, task.on_complete),)
-            extra = self._extra(task, value, task.chord is not None)
+            extra = NO_EXTRA
+            if task.concerns_others():
+                extra = self._extra(task, value, task.chord is not None)
         except SerializationError as error:
             # It has run: running it again would not make its value serializable.
             log.error("%s: %s", task, error)

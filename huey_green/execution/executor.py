@@ -41,6 +41,9 @@ class Host(endings.Host, Protocol):
     def values_of(self, joined: Joined) -> list[Any]:
         """Return what the members of a chord left."""
 
+    def may_be_revoked(self) -> bool:
+        """Say whether there may be a revocation of anything."""
+
     def reason_not_to_run(self, task: Task, now: float) -> str | None:
         """Return the signal that tells why a task may not run; None when it may."""
 
@@ -87,6 +90,8 @@ class Executor:
             task.has_progress = True  # It may have: whoever ran it before has died.
         if delivery.attempt > host.max_deliveries:
             return self.endings.exhausted(delivery, task)
+        if message.eta is None and message.options is None and not host.may_be_revoked():
+            return task
         now = clock.wall()
         if message.eta is not None and message.eta > now:
             if host.is_canceled(task):
@@ -136,7 +141,14 @@ class Executor:
                 except CancelExecution as error:
                     log.info("%s was canceled by a pre_execute hook: %s", task, error)
                     return self.endings.skipped(task, s.SIGNAL_CANCELED)
-            value = self._call(task)
+            task.is_over = False
+            try:
+                if task.timeout is None and not task.native_thread:
+                    value = task.execute()
+                else:
+                    value = self._execute_apart(task)
+            finally:
+                task.is_over = True
         except TaskCanceled as error:
             return self.endings.canceled(task, error)
         except TaskInterrupted:
@@ -155,15 +167,9 @@ class Executor:
             self._run_after(task, value, None)
         return outcome
 
-    def _call(self, task: Task) -> Any:
-        task.is_over = False
-        try:
-            if task.timeout is None and not task.native_thread:
-                return task.execute()
-            with nullcontext() if task.timeout is None else deadline(task):
-                return self._native.call(task.execute) if task.native_thread else task.execute()
-        finally:
-            task.is_over = True
+    def _execute_apart(self, task: Task) -> Any:
+        with nullcontext() if task.timeout is None else deadline(task):
+            return self._native.call(task.execute) if task.native_thread else task.execute()
 
     def _run_after(self, task: Task, value: Any, error: BaseException | None) -> None:
         try:
