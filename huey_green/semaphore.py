@@ -8,13 +8,17 @@ import random
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import wraps
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 from huey_green import clock
-from huey_green.exceptions import ConfigurationError, StorageUnavailable, TaskLockedException
+from huey_green.exceptions import (
+    ConfigurationError,
+    StorageUnavailable,
+    TaskLockedException,
+)
 from huey_green.locks import lock_key
 from huey_green.storage.base import BaseStorage
 from huey_green.task_options import check_decorated
@@ -134,23 +138,44 @@ class Semaphore:
     @contextmanager
     def _holding(self) -> Iterator[None]:
         owner = secrets.token_hex(8).encode()
-        permit = self._take(owner)
+        try:
+            permit = self._take(owner)
+        except BaseException:
+            # A timeout in the midst of it, say: one may be ours, and nobody else would free it.
+            self._try_to_free(owner)
+            raise
         if permit is None:
             raise TaskLockedException(
                 f"the semaphore {self._name!r} has no free permit, {len(self._permits)} are held"
             )
         ended = threading.Event()
         keeper = threading.Thread(
-            target=self._keep, args=(permit, owner, ended), name="huey_green-semaphore", daemon=True
+            target=self._keep,
+            args=(permit, owner, ended),
+            name="huey_green-semaphore",
+            daemon=True,
         )
         try:
             keeper.start()
             yield
         finally:
             ended.set()
-            if keeper.ident is not None:
-                keeper.join()  # Or it would take again what is freed here.
-            self._storage().delete_if(permit, owner)
+            try:
+                self._give_back(permit, owner, keeper)
+            except BaseException:
+                with suppress(StorageUnavailable):
+                    self._give_back(permit, owner, keeper)
+                raise
+
+    def _give_back(self, permit: str, owner: bytes, keeper: threading.Thread) -> None:
+        if keeper.ident is not None:
+            keeper.join()  # Or it would take again what is freed here.
+        self._storage().delete_if(permit, owner)
+
+    def _try_to_free(self, owner: bytes) -> None:
+        with suppress(StorageUnavailable):
+            for permit in self._permits:
+                self._storage().delete_if(permit, owner)
 
     def _keep(self, permit: str, owner: bytes, ended: threading.Event) -> None:
         while not ended.wait(self._ttl / RENEWALS):

@@ -153,6 +153,16 @@ class Interrupted:
         return answer
 
 
+class Lost(Interrupted):
+    """Loses one call of a storage before it is carried out."""
+
+    def __call__(self, *args, **kwargs):
+        if self._left:
+            self._left = 0
+            raise self._error
+        return self._call(*args, **kwargs)
+
+
 @pytest.mark.parametrize("error", [gevent.Timeout, StorageUnavailable, KeyboardInterrupt])
 def test_a_lock_is_not_left_behind_when_taking_it_is_interrupted(huey, monkeypatch, error):
     lock = huey.lock_task("lock")
@@ -174,17 +184,28 @@ def test_an_interrupted_one_leaves_the_lock_of_another_alone(huey, monkeypatch):
 
 @pytest.mark.parametrize("error", [gevent.Timeout, StorageUnavailable])
 def test_a_lock_is_not_left_behind_when_freeing_it_is_interrupted(huey, monkeypatch, error):
-    class Lost(Interrupted):
-        def __call__(self, *args, **kwargs):
-            if self._left:
-                self._left = 0
-                raise self._error
-            return self._call(*args, **kwargs)
-
     lock = huey.lock_task("lock")
     with pytest.raises(error), lock:
         Lost(monkeypatch, huey.storage, "delete_if", error())
     assert not huey.is_locked("lock")
+
+
+@pytest.mark.parametrize("verb", ["put_if_empty", "has_data_for_key"])
+def test_no_permit_is_left_behind_when_taking_it_is_interrupted(huey, monkeypatch, verb):
+    semaphore = huey.lock_task_semaphore("printers", 2)
+    Interrupted(monkeypatch, huey.storage, verb, gevent.Timeout())
+    with pytest.raises(gevent.Timeout), semaphore:
+        raise AssertionError
+    with semaphore, semaphore:
+        assert semaphore.acquire() is None
+
+
+def test_no_permit_is_left_behind_when_freeing_it_is_interrupted(huey, monkeypatch):
+    semaphore = huey.lock_task_semaphore("printers", 1)
+    with pytest.raises(gevent.Timeout), semaphore:
+        Lost(monkeypatch, huey.storage, "delete_if", gevent.Timeout())
+    with semaphore:
+        assert semaphore.acquire() is None
 
 
 # Semaphores.

@@ -175,3 +175,11 @@ def test_an_error_of_who_asks_is_theirs_and_others_wait_on(storage: RedisStorage
     storage.put_data("a", b"1", is_result=True)
     assert waiter.ends()
     assert not storage.wakeup._waiting_for_many
+
+
+def test_a_storage_may_be_closed_while_its_first_waiter_still_gives_up(redis_server):
+    for number in range(30):
+        storage = RedisStorage(f"hasty-{number}", url=redis_server.url)
+        assert storage.wait_result("nothing", timeout=0.001) is False
+        storage.close()
+        assert storage.wakeup._thread is None

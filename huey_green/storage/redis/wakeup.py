@@ -58,6 +58,7 @@ class Wakeup:
         self._waiting_for_many: set[_Waiter] = set()
         self._listening = threading.Event()
         self._thread: threading.Thread | None = None
+        self._connection: Any = None
         self._closed = False
 
     def wait_result(self, key: str, is_stored: Callable[[], bool], timeout: float | None) -> bool:
@@ -154,6 +155,8 @@ class Wakeup:
     def _listen(self, connection: Any) -> None:
         """Wake waiters until nobody has waited for a while; an error ends it at once."""
         connection.connect()
+        if self._closed and self._done():
+            return  # Before there was a connection to end.
         exchange(connection, [("SUBSCRIBE", self._channel)])
         self._listening.set()
         # What was stored before we listened was not announced to us.
