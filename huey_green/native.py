@@ -27,6 +27,9 @@ thread_ident: Callable[[], int] = _unpatched("_thread", "get_ident")
 #: Makes a lock between native threads; gevent's own would switch greenlets inside a native call.
 thread_lock: Callable[[], Any] = _unpatched("_thread", "allocate_lock")
 
+#: The same, for who may hold it already.
+thread_rlock: Callable[[], Any] = _unpatched("_thread", "RLock")
+
 #: The hubs that lent a call to a native thread, by the thread, while that runs it.
 _homes: dict[int, Any] = {}
 

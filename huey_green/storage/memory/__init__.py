@@ -21,11 +21,11 @@ class MemoryStorage(MemoryLimits):
         wait: float = 0.0,
         lease: float | None = 30.0,
     ) -> list[Delivery]:
+        if lease is not None:
+            self.extend(consumer, lease)
+        if wait > 0:
+            self._changed.wait_for(lambda: self._queue or consumer in self._interrupted, wait)
         with self._changed:
-            if lease is not None:
-                self.extend(consumer, lease)
-            if not self._queue and wait > 0:
-                self._changed.wait_for(lambda: self._queue or consumer in self._interrupted, wait)
             self._interrupted.discard(consumer)
             taken = [heapq.heappop(self._queue) for _ in range(min(limit, len(self._queue)))]
             if lease is None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import heapq
-import threading
 from bisect import insort
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 from huey_green.exceptions import ConfigurationError
 from huey_green.message import DeadLetter, Outgoing
 from huey_green.storage.base import BaseStorage, Moment, epoch
+from huey_green.storage.memory.changes import Changes
 
 
 class Ready:
@@ -54,7 +54,7 @@ class MemoryValues(BaseStorage):
             raise ConfigurationError(
                 f"{type(self).__name__} has no options; unknown: {', '.join(storage_kwargs)}"
             )
-        self._changed = threading.Condition(threading.RLock())
+        self._changed = Changes()
         self._order = count()
         self._queue: list[Ready] = []
         self._schedule: list[tuple[float, int, bytes]] = []
@@ -190,8 +190,7 @@ class MemoryValues(BaseStorage):
         backoff: float = 1.15,
         max_delay: float = 1.0,
     ) -> bool:
-        with self._changed:
-            return self._changed.wait_for(is_ready, timeout)
+        return self._changed.wait_for(is_ready, timeout)
 
     def result_store_size(self) -> int:
         return len(self.result_items())
