@@ -63,7 +63,10 @@ def _folder(path: object) -> str:
     if not isinstance(path, (str, bytes, os.PathLike)):
         raise ConfigurationError(f"path={path!r}: expected the path of a folder")
     # Absolute, so that a process that changes its directory keeps its folder.
-    return os.path.abspath(os.fsdecode(path))
+    folder = os.path.abspath(os.fsdecode(path))
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise ConfigurationError(f"path={path!r}: expected a folder, and that is a file")
+    return folder
 
 
 def _levels(levels: object) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""From what a user gave (URL, pool, host) to a link; drivers' errors are translated here only.
+"""Commands over a few connections; drivers' errors are translated here only.
 
 redis-py makes the connections (TLS, authentication, sentinel, protocol). Its client is not
 used: its bookkeeping per command costs more than the command, and its pool raises where
@@ -14,20 +14,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
-from redis.retry import Retry
 
 from huey_green import clock
-from huey_green.exceptions import ConfigurationError, StorageUnavailable
+from huey_green.exceptions import StorageUnavailable
+from huey_green.storage.redis.params import pool_of, where
 from huey_green.storage.redis.turns import Turns
 
 #: Connections that one process opens for commands. Those that wait come on top: one for
 #: ``fetch``, one for the heartbeat, one for results. Callers beyond it take turns.
 MAX_CONNECTIONS = 2
-
-#: Seconds within which a command has to be answered.
-SOCKET_TIMEOUT = 5.0
 
 #: Seconds of idleness after which a connection is looked at before it is used again.
 TRUSTED_FOR = 1.0
@@ -79,12 +75,10 @@ class Link:
         **params: Any,
     ) -> None:
         """``read_timeout`` is how long an answer may take, in seconds; None leaves it as set up."""
-        if connection_pool is not None and url:
-            raise ConfigurationError("give either connection_pool or url, not both")
-        self._pool = connection_pool or _settings_pool(url, params)
+        self._pool = pool_of(url, connection_pool, params)
         self._limit = max_connections or MAX_CONNECTIONS
         self._read_timeout = read_timeout
-        self.where = _where(self._pool.connection_kwargs)
+        self.where = where(self._pool)
         self._start()
 
     def _start(self) -> None:
@@ -219,31 +213,3 @@ def _is_stale(connection: Any) -> bool:
         return connection._sock is not None and bool(connection.can_read())
     except (redis.ConnectionError, redis.TimeoutError, OSError):
         return True
-
-
-def _settings_pool(url: str | None, params: dict[str, Any]) -> redis.ConnectionPool:
-    settings: dict[str, Any] = {
-        "socket_timeout": SOCKET_TIMEOUT,
-        "socket_connect_timeout": SOCKET_TIMEOUT,
-        "socket_keepalive": True,
-        # A command sent twice would enqueue twice: whoever called decides.
-        "retry": Retry(NoBackoff(), 0),
-        "protocol": 2,
-        **{key: value for key, value in params.items() if value is not None},
-    }
-    try:
-        if url:
-            pool: redis.ConnectionPool = redis.ConnectionPool.from_url(url, **settings)
-        else:
-            pool = redis.Redis(**settings).connection_pool
-        pool.make_connection()  # Finds a misspelt setting now and not at the first command.
-        return pool
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"Redis connection settings: {error}") from error
-
-
-def _where(kwargs: dict[str, Any]) -> str:
-    if kwargs.get("path"):
-        return str(kwargs["path"])
-    host, port = kwargs.get("host", "localhost"), kwargs.get("port", 6379)
-    return f"{host}:{port}/{kwargs.get('db') or 0}"
