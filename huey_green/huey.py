@@ -16,7 +16,7 @@ from huey_green.execution.hooks import Hooks
 from huey_green.guarding import Guarding
 from huey_green.native import AtHome, is_lent
 from huey_green.registry import Registry
-from huey_green.serializer import Serializer, compressing
+from huey_green.serializer import Serializer, bound, compressing
 from huey_green.signals import Signals
 from huey_green.storage.base import BaseStorage
 
@@ -72,7 +72,8 @@ class Huey(Declaring, Driving, Guarding):
         self.immediate_use_memory = immediate_use_memory
         self.max_deliveries = max_deliveries
         self.at_most_once = at_most_once
-        self.serializer = compressing(serializer or Serializer(), compression, use_zlib)
+        serializer = compressing(serializer or Serializer(), compression, use_zlib)
+        self.serializer = bound(serializer, name)
         self.registry = Registry()
         self.signals = Signals()
         self.hooks_before = Hooks("pre_execute")

@@ -12,10 +12,13 @@ from typing import Any
 
 from huey_green import plain_json
 from huey_green.exceptions import ConfigurationError
-from huey_green.signed import BadSignature, Signer
+from huey_green.limits import MAX_MESSAGE_SIZE, MessageRefused, expand, too_large
+from huey_green.signed import BadSignature, Signer, is_signed
 
+_PICKLE_MAGIC = b"\x80"
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZLIB_FIRST = 0x78
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
 class Serializer:
@@ -32,6 +35,8 @@ class Serializer:
     comp_level = 6
     use_zlib = False
     pickle_protocol: int | None = pickle.HIGHEST_PROTOCOL
+    #: Most bytes, before they are compressed and after they are expanded: ``max_message_size``.
+    max_size = MAX_MESSAGE_SIZE
 
     def __init__(
         self,
@@ -63,6 +68,8 @@ class Serializer:
         """Return ``data`` as bytes, compressed if this serializer compresses."""
         serialized = self._serialize(data)
         if self.comp:
+            if len(serialized) > self.max_size:
+                raise MessageRefused(too_large(len(serialized), self.max_size))
             if self.use_zlib:
                 return zlib.compress(serialized, self.comp_level)
             return gzip.compress(serialized, self.comp_level)
@@ -72,12 +79,20 @@ class Serializer:
         """Return what ``serialize`` was given; raises whatever the format raises on other bytes."""
         return self._deserialize(self._decompress(data) if self.comp else data)
 
+    def bound_to(self, queue: str) -> Serializer:
+        """Return the serializer of the Huey of this name; Huey asks when it is given one.
+
+        This one returns itself. One whose bytes are good in a single queue returns a copy of
+        itself that knows the name, so that one object can be given to several Hueys.
+        """
+        return self
+
     def _decompress(self, data: bytes) -> bytes:
         if data.startswith(_GZIP_MAGIC):
-            return gzip.decompress(data)
+            return expand(data, _GZIP_WINDOW, self.max_size)
         if data and data[0] == _ZLIB_FIRST:
             try:
-                return zlib.decompress(data)
+                return expand(data, zlib.MAX_WBITS, self.max_size)
             except zlib.error:
                 return data  # A format whose data may begin with the same byte.
         return data
@@ -99,7 +114,10 @@ class JSONSerializer(Serializer):
         return plain_json.encode(data)
 
     def _deserialize(self, data: bytes) -> Any:
-        return plain_json.decode(data)
+        try:
+            return plain_json.decode(data)
+        except ValueError as error:
+            raise ValueError(f"is not JSON{_guessed(data)} ({error})") from error
 
 
 class SignedSerializer(Serializer):
@@ -130,6 +148,12 @@ class SignedSerializer(Serializer):
         super().__init__(**options)
         self._signer = Signer(secret, salt, digest)
 
+    def bound_to(self, queue: str) -> SignedSerializer:
+        """Return a copy that signs for this queue, and reads nothing that others signed for."""
+        bound = copy(self)
+        bound._signer = self._signer.for_queue(queue)
+        return bound
+
     def serialize(self, data: Any) -> bytes:
         """Return ``data`` as bytes, compressed if this serializer compresses, and signed."""
         return self._signer.sign(super().serialize(data))
@@ -147,4 +171,28 @@ def compressing(serializer: Serializer, compression: bool, use_zlib: bool) -> Se
     return serializer
 
 
-__all__ = ["BadSignature", "JSONSerializer", "Serializer", "SignedSerializer", "compressing"]
+def bound(serializer: Serializer, queue: str) -> Serializer:
+    """Return the serializer for a queue: what ``serializer.bound_to`` says, if it has that."""
+    bind = getattr(serializer, "bound_to", None)
+    return serializer if bind is None else bind(queue)
+
+
+def _guessed(data: bytes) -> str:
+    """Say what data seems to be, by its first bytes."""
+    if is_signed(data):
+        return " but signed by a SignedSerializer"
+    if data.startswith(_PICKLE_MAGIC):
+        return " but a pickle"
+    if data.startswith(_GZIP_MAGIC):
+        return " but compressed"
+    return ""
+
+
+__all__ = [
+    "BadSignature",
+    "JSONSerializer",
+    "Serializer",
+    "SignedSerializer",
+    "bound",
+    "compressing",
+]

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 import base64
+import copy
+import gzip
 import hashlib
 import json
 import pickle
@@ -52,7 +54,7 @@ def test_no_other_bytes_are_accepted(data):
         SIGNED.deserialize(b"hgs1" + data)
 
 
-@pytest.mark.parametrize("how_much", [0, 1, 3, 4, 20, 35, 36, -1])
+@pytest.mark.parametrize("how_much", [0, 1, 3, 4, 20, 35, 36, 38, 40, 41, -1])
 def test_a_message_that_was_cut_short_is_refused(how_much):
     with pytest.raises(BadSignature):
         SIGNED.deserialize(SIGNED.serialize([1, 2, 3])[:how_much])
@@ -101,6 +103,123 @@ def test_secret_and_salt_and_digest_all_count():
     assert SignedSerializer(b"secret", b"huey").deserialize(written) == "value"
 
 
+NAMES = ["shop", "shop-1", "Shop", "", "sh", "op", "naïve", "\udc80", "x" * 70_000, "\0", "a\nb"]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_what_is_signed_for_one_queue_is_refused_in_every_other(name):
+    here = SIGNED.bound_to(name)
+    written = here.serialize(["value"])
+    assert here.deserialize(written) == ["value"]
+    assert here.bound_to(name).deserialize(written) == ["value"]
+    others = [SIGNED, *(here.bound_to(other) for other in NAMES if other != name)]
+    for other in others:
+        with pytest.raises(BadSignature, match="is signed for the queue"):
+            other.deserialize(written)
+        with pytest.raises(BadSignature, match="and not for the queue"):
+            here.deserialize(other.serialize(["value"]))
+
+
+@given(st.text(), st.text(), st.binary(), st.binary())
+def test_a_name_cannot_be_moved_into_the_message_nor_back(name, other, value, more):
+    first = SignedSerializer("secret").bound_to(name)
+    second = SignedSerializer("secret").bound_to(other)
+    if name != other:
+        with pytest.raises(BadSignature):
+            second.deserialize(first.serialize(value + more))
+
+
+def test_a_refusal_names_both_queues_and_no_more_of_a_long_name_than_is_read():
+    written = SIGNED.bound_to("orders").serialize(1)
+    with pytest.raises(BadSignature, match="for the queue 'orders', and not for the queue 'mails'"):
+        SIGNED.bound_to("mails").deserialize(written)
+    with pytest.raises(BadSignature, match="for the queue 'orders', and not for no queue"):
+        SIGNED.deserialize(written)
+    with pytest.raises(BadSignature) as caught:
+        SIGNED.bound_to("mails").deserialize(SIGNED.bound_to("x" * 10_000).serialize(1))
+    assert len(str(caught.value)) < 300
+
+
+def test_one_object_given_to_two_hueys_signs_for_each_of_them():
+    orders = MemoryHuey("orders", serializer=SIGNED)
+    mails = MemoryHuey("mails", serializer=SIGNED, compression=True)
+    task = orders.task(name="note")(print)
+    other = mails.task(name="note")(print)
+    assert orders.deserialize_task(orders.serialize_task(task.s(1))).args == (1,)
+    assert mails.deserialize_task(mails.serialize_task(other.s(2))).args == (2,)
+    assert gzip.decompress(mails.serialize_task(other.s(3)).partition(b"mails")[2])
+    for one, another, wanted in ((orders, mails, other), (mails, orders, task)):
+        with pytest.raises(UnreadableMessage, match="is signed for the queue"):
+            one.deserialize_task(another.serialize_task(wanted.s(4)))
+    assert SIGNED.deserialize(SIGNED.serialize(5)) == 5, "what was given is as it was"
+
+
+@pytest.mark.parametrize("bound", [SIGNED, SIGNED.bound_to("orders")])
+def test_a_signed_serializer_can_be_pickled_and_copied(bound):
+    for other in (pickle.loads(pickle.dumps(bound)), copy.copy(bound), copy.deepcopy(bound)):
+        assert other.deserialize(bound.serialize("there")) == "there"
+        assert bound.deserialize(other.serialize("back")) == "back"
+
+
+class NoSerializerOfOurs:
+    """What is needed of one, and no more."""
+
+    def serialize(self, data):
+        return json.dumps(data).encode()
+
+    def deserialize(self, data):
+        return json.loads(data)
+
+
+class Plain(Serializer):
+    """One that was written before there was anything to be bound to."""
+
+    def __init__(self):
+        """Without calling the one of Serializer."""
+
+    def _serialize(self, data):
+        return json.dumps(data).encode()
+
+    def _deserialize(self, data):
+        return json.loads(data)
+
+
+@pytest.mark.parametrize("serializer", [NoSerializerOfOurs(), Plain(), JSONSerializer()])
+def test_a_serializer_that_knows_nothing_of_queues_is_used_as_it_is(serializer):
+    huey = MemoryHuey("any", serializer=serializer)
+    assert huey.serializer is serializer
+    task = huey.task()(print)
+    assert huey.deserialize_task(huey.serialize_task(task.s("argument"))).args == ("argument",)
+
+
+class Tagged(Serializer):
+    """One of somebody's own that wants to know its queue."""
+
+    queue = "nobody's"
+
+    def bound_to(self, queue):
+        bound = copy.copy(self)
+        bound.queue = queue
+        return bound
+
+    def _serialize(self, data):
+        return super()._serialize((self.queue, data))
+
+    def _deserialize(self, data):
+        queue, value = super()._deserialize(data)
+        if queue != self.queue:
+            raise ValueError(f"of {queue}")
+        return value
+
+
+def test_a_serializer_of_ones_own_is_told_its_queue():
+    given = Tagged()
+    huey = MemoryHuey("mine", serializer=given, compression=True)
+    assert (given.queue, huey.serializer.queue, huey.serializer.comp) == ("nobody's", "mine", True)
+    huey.put("key", "value")
+    assert huey.get("key") == "value"
+
+
 def test_a_secret_is_replaced_in_three_steps_while_messages_wait():
     old = SignedSerializer("old")
     both = SignedSerializer(["old", "new"])
@@ -137,7 +256,9 @@ def test_modern_digests_are_accepted(digest):
     signed = SignedSerializer("secret", digest=digest)
     data = signed.serialize(["value"])
     assert signed.deserialize(data) == ["value"]
-    assert len(data) == 4 + hashlib.new(digest).digest_size + len(Serializer().serialize(["value"]))
+    unsigned = Serializer().serialize(["value"])
+    assert data.endswith(unsigned)
+    assert len(data) - len(unsigned) == 4 + hashlib.new(digest).digest_size + 4
 
 
 @pytest.mark.parametrize("use_zlib", [False, True])

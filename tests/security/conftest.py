@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from huey_green import Consumer
+
+#: Seconds that a condition may take to come true; only a machine in trouble needs them.
+PATIENCE = 30.0
+
+
+@pytest.fixture
+def name() -> str:
+    """A name for a queue that nobody else has."""
+    return f"test{uuid4().hex}"
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Any]:
+    """A function that waits until a condition is true, and returns what it said."""
+
+    def wait(condition: Callable[[], Any], what: str = "") -> Any:
+        ends_at = time.monotonic() + PATIENCE
+        while not (answer := condition()):
+            assert time.monotonic() < ends_at, f"not within {PATIENCE:g} s: {what}"
+            time.sleep(0.01)
+        return answer
+
+    return wait
+
+
+@pytest.fixture
+def consume(request: pytest.FixtureRequest) -> Callable[..., Consumer]:
+    """A function that starts a consumer in this process, which gevent has not patched."""
+
+    def start(huey: Any, **options: Any) -> Consumer:
+        options = {"workers": 8, "scheduler_interval": 0.02, "max_delay": 0.05, **options}
+        consumer = Consumer(huey, **options)
+        consumer.start()
+        request.addfinalizer(consumer.stop)
+        return consumer
+
+    return start
