@@ -323,10 +323,12 @@ def test_a_thread_that_does_not_let_go_is_told(folder: Path) -> None:
 
 
 def test_a_path_that_is_a_file_is_told(folder: Path) -> None:
-    folder.touch()
     storage = FileStorage("main", folder)
+    folder.touch()
     with pytest.raises(StorageUnavailable, match="is no folder: name another path"):
         storage.ping()
+    with pytest.raises(ConfigurationError, match="expected a folder, and that is a file"):
+        FileStorage("main", folder)
     below = FileStorage("main", folder / "below")
     with pytest.raises(StorageUnavailable, match="is no folder: name another path"):
         below.ping()

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: MIT
+"""One run: a storage, producers, consumers, the ledger, and what is done to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from chaos import ledger
+from chaos.account import Account, take
+from chaos.jobs import KINDS as JOBS
+from chaos.processes import PATIENCE, Consumer, Failed, Producer, eventually
+from huey_green import StorageUnavailable
+from huey_green.testing.redis import PrivateRedis
+
+#: The kinds of storage, by their names on the command line.
+KINDS = ("list", "zset", "sqlite", "file")
+REDIS_KINDS = KINDS[:2]
+
+
+class World:
+    """``chance`` decides all that is random here; ``scale`` is 1 for a short run.
+
+    Faults and scenarios start, stop and break things through it; what they do goes on record,
+    and the account at the end knows it.
+    """
+
+    #: Seconds of a lease, for all consumers that say nothing else.
+    lease = 5.0
+
+    def __init__(
+        self,
+        kind: str,
+        seed: str,
+        scale: float = 1.0,
+        server: PrivateRedis | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """``server`` is a Redis to use in place of one of its own; ``settings`` are added to
+        those of the application: options of the Huey, sentinels, service..."""
+        self.kind, self.seed, self.scale = kind, seed, scale
+        self.chance = random.Random(seed)
+        self.directory = Path(tempfile.mkdtemp(prefix="huey-green-chaos-"))
+        self.ledger = ledger.Ledger(self.directory / "ledger", "harness")
+        #: Figures for the report, by what they are: "recovered after, s": 0.4.
+        self.figures: dict[str, float] = {}
+        self.consumers: list[Consumer] = []
+        self.producers: list[Producer] = []
+        self._names = {"consumer": 0, "producer": 0}
+        self._ending = ExitStack()
+        self._own_settings = dict(settings or {})
+        self._server = server
+        self._app: ModuleType | None = None
+
+    # Beginning and end.
+
+    def __enter__(self) -> World:
+        settings: dict[str, Any] = {"kind": self.kind, "name": "chaos", "options": {}}
+        if self.kind in REDIS_KINDS and "sentinels" not in self._own_settings:
+            if self._server is None:
+                self._server = self._ending.enter_context(PrivateRedis(appendonly=True))
+            settings["url"] = self.redis.url
+        elif self.kind == "sqlite":
+            settings["options"] = {"filename": str(self.directory / "queue.db")}
+        elif self.kind == "file":
+            settings["options"] = {"path": str(self.directory / "queue")}
+        (self.directory / "settings.json").write_text(
+            json.dumps({**settings, **self._own_settings})
+        )
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for child in [*self.producers, *self.consumers]:
+            if child.is_alive:
+                child.process.kill()
+                child.process.wait(PATIENCE)
+        if self._app is not None:
+            self._app.huey.storage.close()
+        self._ending.close()
+
+    @property
+    def redis(self) -> PrivateRedis:
+        """The server of this run."""
+        if self._server is None:
+            raise Failed(f"a {self.kind} queue has no Redis")
+        return self._server
+
+    @property
+    def app(self) -> ModuleType:
+        """The application, imported into the harness; its Huey looks past all proxies."""
+        if self._app is None:
+            os.environ.update(CHAOS_WORLD=str(self.directory), CHAOS_WHO="harness-app")
+            sys.modules.pop("chaos.app", None)
+            import chaos.app
+
+            self._app = chaos.app
+        return self._app
+
+    @property
+    def storage(self) -> Any:
+        """The storage, as the harness sees it."""
+        return self.app.huey.storage
+
+    # Processes.
+
+    def consumer(self, *options: str, start: bool = True, **extra: str) -> Consumer:
+        """Start a consumer; ``extra`` are variables of its environment.
+
+        With ``start`` it is waited for until it consumes. ``-w 20`` and a lease of ``lease``
+        seconds unless ``options`` say otherwise, as the last one counts.
+        """
+        self._names["consumer"] += 1
+        base = ["-w", "20", "-q", "--lease", f"{self.lease:g}"]
+        who = f"c{self._names['consumer']}"
+        consumer = Consumer(who, self.directory, self.ledger, [*base, *options], extra)
+        self.consumers.append(consumer)
+        if start:
+            consumer.wait_for(lambda: self.has("started", by=who), "a start")
+        return consumer
+
+    def alive(self) -> list[Consumer]:
+        """Return the consumers that run; those that ended by themselves are taken out."""
+        for consumer in list(self.consumers):
+            if not consumer.is_alive:
+                consumer.ends()
+                self.consumers.remove(consumer)
+        return list(self.consumers)
+
+    def staff(self, count: int, *options: str) -> list[Consumer]:
+        """See to it that so many consumers run."""
+        while len(self.alive()) < count:
+            self.consumer(*options)
+        return self.consumers
+
+    @contextmanager
+    def producing(
+        self, rate: float = 100.0, seconds: float = 0.05, count: int = 2, *kinds: str, **extra: str
+    ) -> Iterator[list[Producer]]:
+        """Have ``count`` producers enqueue ``rate`` jobs a second in all, of about ``seconds``."""
+        producers = []
+        for _ in range(count):
+            self._names["producer"] += 1
+            who = f"p{self._names['producer']}"
+            load = (f"{self.seed}-{who}", rate / count, seconds, kinds or tuple(JOBS))
+            producers.append(Producer(who, self.directory, self.ledger, load, extra))
+        self.producers += producers
+        eventually(lambda: all(self.has("accepted", by=one.who) for one in producers), "first jobs")
+        try:
+            yield producers
+        finally:
+            for one in producers:
+                one.stop()
+
+    # Looking and waiting.
+
+    def records(self) -> list[ledger.Record]:
+        """Return the ledger."""
+        return ledger.read(self.directory / "ledger")
+
+    def count(self, what: str, **more: Any) -> int:
+        """How many records there are of that kind, with those fields."""
+        return sum(
+            record["what"] == what and all(record.get(name) == more[name] for name in more)
+            for record in self.records()
+        )
+
+    def has(self, what: str, **more: Any) -> bool:
+        """Whether there is such a record."""
+        return self.count(what, **more) > 0
+
+    def pause(self, least: float, most: float) -> None:
+        """Let things run for a random time, in seconds."""
+        time.sleep(self.chance.uniform(least, most))
+
+    def times(self, short: int) -> int:
+        """Return how often to do what a short run does ``short`` times."""
+        return max(1, round(short * self.scale))
+
+    def works(self, jobs: int = 10, patience: float = PATIENCE) -> None:
+        """Wait until so many more executions have ended; raises ``Failed``."""
+        before = self.count("ended")
+        eventually(lambda: self.count("ended") >= before + jobs, f"{jobs} executions", patience)
+
+    @contextmanager
+    def outage(self, what: str) -> Iterator[None]:
+        """Put on record that the storage may not answer meanwhile."""
+        self.ledger.note("outage-begins", of=what)
+        try:
+            yield
+        finally:
+            self.ledger.note("outage-ends", of=what)
+
+    def drain(self, patience: float = 120.0) -> None:
+        """Have all be done that is left, and all consumers stop well."""
+        self.staff(1)
+        eventually(self.is_drained, "an empty storage", patience)
+        for consumer in self.alive():
+            consumer.stop()
+            self.consumers.remove(consumer)
+
+    def is_drained(self) -> bool:
+        """Whether nothing waits or runs, but for periodic tasks."""
+        # Looked at twice: a task that is taken back between two looks would be seen by neither.
+        return self._looks_empty() and self._looks_empty()
+
+    def _looks_empty(self) -> bool:
+        try:
+            return not self.waiting()
+        except StorageUnavailable:
+            return False
+
+    def waiting(self) -> list[str]:
+        """Return the names of the jobs that are kept in the storage, in whatever state."""
+        storage = self.storage
+        bodies = [*storage.enqueued_items(), *storage.scheduled_items()]
+        bodies += [held.body for held in storage.in_flight()]
+        return list(filter(None, map(self.job_of, bodies)))
+
+    def dead(self) -> list[str]:
+        """Return the names of the jobs among the dead letters."""
+        return list(
+            filter(None, map(self.job_of, (one.body for one in self.storage.dead_letters())))
+        )
+
+    def job_of(self, body: bytes) -> str | None:
+        """Return the name of a message's job, None for a periodic task."""
+        task = self.app.huey.deserialize_task(body)
+        return task.kwargs.get("job") or next((a for a in task.args if isinstance(a, str)), None)
+
+    # The account.
+
+    def account(self) -> Account:
+        """Account for every job; see ``chaos.account``."""
+        accepted = {
+            record["result"]: record["job"]
+            for record in self.records()
+            if record["what"] == "accepted"
+        }
+        stored = self.storage.peek_many(list(accepted))
+        values = {
+            accepted[task]: self.app.huey.serializer.deserialize(body)
+            for task, body in stored.items()
+        }
+        kept = {*self.waiting(), *self.dead()}
+        return take(self.records(), kept, len(self.dead()), values, self.lease)
