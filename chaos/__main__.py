@@ -7,8 +7,11 @@ import argparse
 import importlib
 import random
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from chaos.registry import ENTRIES, Entry
 from chaos.run import Verdict, run, run_mixed
@@ -44,10 +47,13 @@ def main(argv: list[str]) -> int:
         parser.error(f"no {', '.join(unknown)}; python -m chaos --list shows what there is")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     print(f"seed {options.seed}: --seed {options.seed} makes the same choices again", flush=True)
-    good = True
-    for verdict in _verdicts(options):
-        _print(verdict)
-        good = good and verdict.is_good
+    if options.jobs > 1:
+        good = _run_at_once(options)
+    else:
+        good = True
+        for verdict in _verdicts(options):
+            _print(verdict)
+            good = good and verdict.is_good
     print("all is accounted for" if good else "NOT ALL IS WELL: see above")
     return 0 if good else 1
 
@@ -82,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         help="mix all faults (or those named) at random, and the scenarios between, so long",
     )
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="COUNT", help="so many runs at once; not --minutes"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the folders of good runs, too")
     return parser
 
@@ -101,7 +110,7 @@ def _kinds(options: argparse.Namespace, entry: Entry, chance: random.Random) -> 
     return [chance.choice(kinds)] if options.one_kind and kinds else kinds
 
 
-def _verdicts(options: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _verdicts(options: argparse.Namespace) -> Iterator[Verdict]:
     chance = random.Random(options.seed)
     chosen = _chosen(options)
     if options.minutes:
@@ -115,7 +124,31 @@ def _verdicts(options: argparse.Namespace):  # type: ignore[no-untyped-def]
             yield run(entry, kind, options.seed, scale, options.keep)
 
 
-def _mixed(options: argparse.Namespace, chosen: list[Entry], chance: random.Random):  # type: ignore[no-untyped-def]
+def _run_at_once(options: argparse.Namespace) -> bool:
+    """Do each run in a process of its own, several at once; say whether all were good."""
+    chance = random.Random(options.seed)
+    pairs = [
+        (entry.name, kind) for entry in _chosen(options) for kind in _kinds(options, entry, chance)
+    ]
+    passed_on = ["--seed", options.seed]
+    passed_on += ["--faults", str(options.faults)] if options.faults else []
+    passed_on += [f"--{flag}" for flag in ("long", "keep") if getattr(options, flag)]
+
+    def done(pair: tuple[str, str]) -> bool:
+        command = [sys.executable, "-m", "chaos", pair[0], "--kind", pair[1], *passed_on]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        said = ended.stdout.splitlines()
+        print("\n".join(said[1:-1] if ended.returncode == 0 else [*said[1:], ended.stderr]))
+        sys.stdout.flush()
+        return ended.returncode == 0
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        return all(list(pool.map(done, pairs)))
+
+
+def _mixed(
+    options: argparse.Namespace, chosen: list[Entry], chance: random.Random
+) -> Iterator[Verdict]:
     ends_at, number = time.monotonic() + options.minutes * 60, 0
     while (left := ends_at - time.monotonic()) > 0:
         kind = chance.choice(options.kind or KINDS)
