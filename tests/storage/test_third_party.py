@@ -2,7 +2,7 @@
 """A storage with only the documented methods works: by hand, in immediate mode, in a consumer."""
 
 import threading
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from documented_only import DictStorage
@@ -158,7 +158,7 @@ def test_scheduled_tasks_run_when_they_are_due(utc):
     assert run_all(huey) == 2
     assert huey.scheduled_count() == 2
     assert [task.id for task in huey.scheduled()] == [soon.id, later.id]
-    now = datetime.utcnow() if utc else datetime.now()
+    now = datetime.now(timezone.utc).replace(tzinfo=None) if utc else datetime.now()
     assert huey.read_schedule(now) == []
     [due] = huey.read_schedule(now + timedelta(seconds=61))
     huey.execute(due, now + timedelta(seconds=61))
