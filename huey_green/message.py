@@ -91,11 +91,21 @@ class Planned(NamedTuple):
     at: float
 
 
+class Death(NamedTuple):
+    """A delivery that ended with its consumer: when that was seen, in epoch seconds, and whose."""
+
+    at: float
+    consumer: str
+
+
 class DeadLetter(NamedTuple):
     """A message that will not be delivered again by itself, and why.
 
     ``died_at`` is in epoch seconds; ``attempts`` counts its deliveries, ``history`` the lines
-    of those that ended with a dead consumer (see ``Delivery``).
+    of those that ended with a dead consumer (see ``Delivery``, and ``deaths``). ``consumer`` gave
+    it up. ``task_name`` and ``call``, its name with its arguments, shortened, are there if the
+    message could be read. ``claim`` is the key that it holds while it waits or runs, ``joins``
+    the chord whose values are kept for it.
     """
 
     id: str
@@ -107,6 +117,34 @@ class DeadLetter(NamedTuple):
     died_at: float = 0.0
     consumer: str = ""
     priority: float | None = None
+    task_name: str | None = None
+    call: str | None = None
+    claim: str | None = None
+    joins: str | None = None
+
+    @property
+    def deaths(self) -> tuple[Death, ...]:
+        """Its deliveries that ended with a dead consumer, the first one first."""
+        lines = (line.partition(" ") for line in self.history)
+        return tuple(Death(float(at), consumer) for at, _, consumer in lines)
+
+    @property
+    def where(self) -> str:
+        """``consumer`` for people: its host and process."""
+        return readable_consumer(self.consumer)
+
+
+def readable_consumer(name: str) -> str:
+    """Return the host and the process in a consumer's name; the whole name if it has none."""
+    parts = name.split(":")
+    return f"{parts[0]}, process {parts[3]}" if len(parts) == 6 else name
+
+
+class Retention(NamedTuple):
+    """How many dead letters are kept, and for how many seconds; None is without a limit."""
+
+    dead_limit: int | None = None
+    dead_ttl: float | None = None
 
 
 class Member(NamedTuple):
@@ -132,7 +170,8 @@ class Extra(NamedTuple):
     ``members`` are noted, each position once; ``joined`` names chords whose values are forgotten;
     ``drops`` are claims that end if their owner still holds them; ``limited`` is the key under
     which the task's concurrency is bounded: its permit ends and one parked message comes back;
-    ``progress`` names tasks whose progress is forgotten.
+    ``progress`` names tasks whose progress is forgotten. After ``result_ttl`` seconds the results
+    of the same settlement are, if nobody took them before; None keeps them until then.
     """
 
     members: tuple[Member, ...] = ()
@@ -140,6 +179,7 @@ class Extra(NamedTuple):
     drops: tuple[Claim, ...] = ()
     limited: str | None = None
     progress: tuple[str, ...] = ()
+    result_ttl: float | None = None
 
 
 #: The common case, and recognised by identity.

@@ -29,6 +29,7 @@ from huey_green.message import (
     Member,
     Outgoing,
     Planned,
+    Retention,
     Settlement,
 )
 from huey_green.storage.documented import LOOK_AGAIN, TTL_PREFIX, DocumentedStorage, Moment, epoch
@@ -39,9 +40,24 @@ DEAD_PREFIX = "dead:"
 #: Seconds for which a note that a task is to be stopped is kept: consumers look every second.
 CANCEL_KEPT = 120.0
 
+#: Seconds for which progress is kept that its task does not forget, because its consumer died:
+#: longer than a task without news runs.
+PROGRESS_KEPT = 7 * 86400.0
+
+#: Seconds after its last news for which a chord is kept whose callback never ran to its end: one
+#: of its members was lost, as a task may be that runs at most once. Longer than a schedule.
+CHORD_KEPT = 366 * 86400.0
+
+#: Seconds for which it is remembered which consumers a message took down, after the last one: it
+#: may have left the queue without an end, by a flush.
+HISTORY_KEPT = 30 * 86400.0
+
 
 class BaseStorage(DocumentedStorage):
     """Where messages, the schedule and results are kept. Subclass it to bring your own."""
+
+    #: Which dead letters ``prune`` lets be.
+    retention = Retention()
 
     # The lease protocol.
 
@@ -90,11 +106,15 @@ class BaseStorage(DocumentedStorage):
             effects = settlement.effects
             for key, value in effects.results:
                 self.put_data(key, value, is_result=True)
+                if effects.extra.result_ttl is not None:
+                    self._results_end()[key] = self.time() + effects.extra.result_ttl
             self.enqueue_many(effects.enqueue)
             for body, at in effects.schedule:
                 self.add_to_schedule(body, datetime.fromtimestamp(at))
             if effects.dead is not None:
-                self.put_data(DEAD_PREFIX + effects.dead.id, encode_dead(effects.dead))
+                letter = signed(effects.dead, consumer)
+                self.put_data(DEAD_PREFIX + letter.id, encode_dead(letter))
+                self._is_cemetery_empty = False
             if effects.extra is not NO_EXTRA:
                 self._settle_extra(effects.extra)
         return []
@@ -285,23 +305,83 @@ class BaseStorage(DocumentedStorage):
         return records[:limit]
 
     def requeue_dead(self, ids: Iterable[str] | None = None) -> int:
-        """Put dead letters back in the queue as new messages, all when ``ids`` is None."""
+        """Put dead letters back in the queue as new messages, all when ``ids`` is None.
+
+        The result that was stored under the id of each is deleted: it told of its death. One that
+        holds a claim takes it again, or stays where it is when another owner has it. Returns how
+        many were put back; each of them in one atomic step.
+        """
         wanted = None if ids is None else set(ids)
         moved = 0
         for letter in self.dead_letters():
-            if wanted is None or letter.id in wanted:
+            if wanted is not None and letter.id not in wanted:
+                continue
+            if letter.claim is None:
                 self.enqueue(letter.body, letter.priority)
-                self.delete_data(DEAD_PREFIX + letter.id)
-                moved += 1
+            elif self.enqueue_claimed(
+                letter.body, Claim(letter.claim, letter.id), priority=letter.priority
+            ):
+                continue
+            self.delete_data(letter.id)
+            self.delete_data(DEAD_PREFIX + letter.id)
+            moved += 1
         return moved
 
     def delete_dead(self, ids: Iterable[str] | None = None) -> int:
-        """Delete dead letters, all when ``ids`` is None; return how many."""
+        """Delete dead letters, all when ``ids`` is None, with the values of the chords that they
+        were to join; return how many."""
         wanted = None if ids is None else set(ids)
-        found = [
-            letter.id for letter in self.dead_letters() if wanted is None or letter.id in wanted
-        ]
-        return sum(self.delete_data(DEAD_PREFIX + one) for one in found)
+        found = [one for one in self.dead_letters() if wanted is None or one.id in wanted]
+        joined = tuple(one.joins for one in found if one.joins is not None)
+        if joined:
+            self._settle_extra(Extra(joined=joined))
+        return sum(self.delete_data(DEAD_PREFIX + one.id) for one in found)
+
+    def prune(self, limit: int = 1000, now: float | None = None) -> int:
+        """Forget what has ended and nobody came for, and dead letters beyond ``retention``.
+
+        Values whose time is over, ended claims, old notes: whatever has an end and is not deleted
+        by the one who ends it. Up to ``limit`` dead letters are deleted, the oldest first, and
+        their number is returned. Each consumer calls it now and then, with its own ``retention``,
+        so that the strictest counts.
+        """
+        now = self.time() if now is None else now
+        ends = self._results_end()
+        for key in [key for key, ends_at in ends.items() if ends_at <= now]:
+            del ends[key]
+            self.delete_data(key)
+        # Among many results a dead letter is looked for only where there may be one.
+        if self._is_cemetery_empty or self.retention == Retention():
+            return 0
+        letters = self.dead_letters()
+        self._is_cemetery_empty = not letters
+        return self.delete_dead(beyond(self.retention, letters, limit, now))
+
+    #: No dead letter was seen by the last ``prune``, nor put since.
+    _is_cemetery_empty = False
+
+    def _results_end(self) -> dict[str, float]:
+        """Return which results this handle stored that are to be deleted, and when."""
+        ends: dict[str, float] = self.__dict__.setdefault("_ends_of_results", {})
+        return ends
+
+
+def beyond(
+    retention: Retention, letters: Sequence[DeadLetter], limit: int, now: float
+) -> list[str]:
+    """Return the ids of up to ``limit`` letters, the oldest first, that are not to be kept.
+
+    ``letters`` are all there are, the newest first.
+    """
+    kept = len(letters) if retention.dead_limit is None else retention.dead_limit
+    oldest = float("-inf") if retention.dead_ttl is None else now - retention.dead_ttl
+    found = [one.id for place, one in enumerate(letters) if place >= kept or one.died_at <= oldest]
+    return found[::-1][:limit]
+
+
+def signed(letter: DeadLetter, consumer: str) -> DeadLetter:
+    """Return a dead letter with the consumer that gave it up."""
+    return letter if letter.consumer else letter._replace(consumer=consumer)
 
 
 def encode_dead(letter: DeadLetter) -> bytes:
@@ -312,17 +392,21 @@ def encode_dead(letter: DeadLetter) -> bytes:
 
 
 def decode_dead(record: bytes) -> DeadLetter:
-    """Return the dead letter that ``encode_dead`` wrote."""
+    """Return the dead letter that ``encode_dead`` wrote, here or in a version with other fields."""
     head, _, body = record.partition(b"\n")
     fields = json.loads(head)
-    fields["history"] = tuple(fields["history"])
-    return DeadLetter(body=body, **fields)
+    known = {name: fields[name] for name in DeadLetter._fields if name in fields}
+    known["history"] = tuple(fields["history"])
+    return DeadLetter(body=body, **known)
 
 
 __all__ = [
     "CANCEL_KEPT",
+    "CHORD_KEPT",
     "DEAD_PREFIX",
+    "HISTORY_KEPT",
     "LOOK_AGAIN",
+    "PROGRESS_KEPT",
     "BaseStorage",
     "Claim",
     "DeadLetter",
@@ -334,8 +418,11 @@ __all__ = [
     "Moment",
     "Outgoing",
     "Planned",
+    "Retention",
     "Settlement",
+    "beyond",
     "decode_dead",
     "encode_dead",
     "epoch",
+    "signed",
 ]

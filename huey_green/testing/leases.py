@@ -152,7 +152,8 @@ class LeaseContract:
         assert storage.enqueued_items(1) == ([b"urgent"] if storage.priority else [b"next"])
         assert storage.read_schedule(49.0) == []
         assert storage.read_schedule(50.0) == [b"retry"]
-        assert storage.dead_letters() == [DeadLetter("dead-id", b"body", "why", died_at=1.0)]
+        [letter] = storage.dead_letters()
+        assert letter == DeadLetter("dead-id", b"body", "why", died_at=1.0, consumer="one")
 
     def test_settling_again_is_refused(self, storage: BaseStorage) -> None:
         fill(storage, b"a", b"b")
@@ -426,6 +427,7 @@ class LeaseContract:
             DeadLetter("c", b"c", "why", died_at=30.0),
         ]
         self.bury(storage, *letters)
+        letters = [one._replace(consumer=one.consumer or "gravedigger") for one in letters]
         assert storage.dead_letters() == [letters[2], letters[0], letters[1]]
         assert storage.dead_letters(limit=1) == [letters[2]]
         assert storage.queue_size() == 0

@@ -134,7 +134,8 @@ class Disk:
     def walk(self, folder: str) -> Iterator[str]:
         """Yield the files below a folder inside of this one, in whatever depth."""
         for place, _, names in os.walk(self.path(folder)):
-            yield from (os.path.relpath(os.path.join(place, name), self.root) for name in names)
+            inside = os.path.relpath(place, self.root)
+            yield from (os.path.join(inside, name) for name in names)
 
     def throw_away(self, folder: str) -> None:
         """Delete a folder with all that is in it, in one step: it is renamed, and is trash."""

@@ -28,7 +28,10 @@ FILE = "journal"
 NEXT_FILE = "journal.next"
 
 #: Raised when the words change in a way that an older version cannot work with.
-FORMAT = 1
+FORMAT = 2
+
+#: Earlier ones, all of whose words are still known: such a journal is continued in the present.
+KNOWN_FORMATS = (1,)
 
 MAGIC = b"hueygrn\n"
 _HEAD = struct.Struct("<8sIIQQQ8s")
@@ -241,7 +244,7 @@ def _read_head(head: bytes, path: str) -> Head | None:
     (check,) = _CHECK.unpack_from(head, _HEAD.size)
     if check != zlib.crc32(head[: _HEAD.size]):
         return None
-    if version != FORMAT:
+    if version not in (FORMAT, *KNOWN_FORMATS):
         raise ConfigurationError(
             f"{path} was written in format {version}, this version of huey_green knows format "
             f"{FORMAT}: use the version that wrote it, or another folder."

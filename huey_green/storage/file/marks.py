@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from huey_green.message import Claim, DeadLetter, Outgoing, Planned
-from huey_green.storage.base import decode_dead
+from huey_green import clock
+from huey_green.message import Claim, DeadLetter, Outgoing, Planned, Retention
+from huey_green.storage.base import CHORD_KEPT, PROGRESS_KEPT, decode_dead
 from huey_green.storage.file import transitions
 from huey_green.storage.file.change import Change
 from huey_green.storage.file.values import NEVER
@@ -20,14 +21,22 @@ def enqueue_claimed(
     at: float | None,
     now: float,
 ) -> str | None:
-    holder = change.state.notes.claims.get(claim.key)
-    if holder is not None and not holder.has_ended(now):
-        return holder.owner
-    change.say("claim", claim.key, claim.owner, None if ttl is None else now + ttl)
+    holder = _claim(change, claim, ttl, now)
+    if holder is not None:
+        return holder
     if at is None:
         transitions.enqueue(change, [message])
     else:
         transitions.plan(change, [Planned(message.body, at)])
+    return None
+
+
+def _claim(change: Change, claim: Claim, ttl: float | None, now: float) -> str | None:
+    """Take a claim, or return who holds it."""
+    holder = change.state.notes.claims.get(claim.key)
+    if holder is not None and not holder.has_ended(now):
+        return holder.owner
+    change.say("claim", claim.key, claim.owner, None if ttl is None else now + ttl)
     return None
 
 
@@ -78,7 +87,7 @@ def canceled(change: Change, since: float, time: Callable[[], float]) -> tuple[l
 
 
 def put_progress(change: Change, task_id: str, data: bytes) -> None:
-    change.say("tell", task_id, change.data(data))
+    change.say("told", task_id, clock.wall(), change.data(data))
 
 
 def progress(change: Change, task_id: str) -> bytes | None:
@@ -147,17 +156,18 @@ def flush_results(change: Change) -> None:
 def put_revocation(change: Change, key: str, value: bytes, ttl: float | None, now: float) -> float:
     """Return when it ends."""
     ends_at = None if ttl is None else now + ttl
-    ended = [
-        known
-        for known, known_ends_at in change.state.notes.marks.items()
-        if known_ends_at is not None and known_ends_at <= now
-    ]
-    if ended:
-        change.say("unmark", *ended)
+    _unmark_ended(change, now)
     end = NEVER if ends_at is None else ends_at
     change.say_value(key, value, end)
     change.say("mark", key, ends_at)
     return end
+
+
+def _unmark_ended(change: Change, now: float) -> None:
+    marks = change.state.notes.marks
+    ended = [key for key, ends_at in marks.items() if ends_at is not None and ends_at <= now]
+    if ended:
+        change.say("unmark", *ended)
 
 
 def pop_revocation(change: Change, key: str, now: float) -> bytes | None:
@@ -177,24 +187,71 @@ def newest_dead(change: Change, limit: int | None) -> list[DeadLetter]:
     return [decode_dead(change.read(one.record)) for one in letters[:limit]]
 
 
-def requeue_dead(change: Change, ids: Sequence[str] | None) -> int:
-    letters = _exhume(change, ids)
-    transitions.enqueue(change, [Outgoing(one.body, one.priority) for one in letters])
-    return len(letters)
+def requeue_dead(change: Change, ids: Sequence[str] | None, now: float) -> int:
+    moved = []
+    for letter in _letters(change, ids):
+        claim = None if letter.claim is None else Claim(letter.claim, letter.id)
+        if claim is None or _claim(change, claim, None, now) is None:
+            moved.append(letter)
+    _exhume(change, moved)
+    for letter in moved:
+        if change.values.has(letter.id, now):
+            change.say("drop", letter.id)  # The result is that of its death.
+    transitions.enqueue(change, [Outgoing(one.body, one.priority) for one in moved])
+    return len(moved)
 
 
 def delete_dead(change: Change, ids: Sequence[str] | None) -> int:
-    return len(_exhume(change, ids))
+    letters = _letters(change, ids)
+    _exhume(change, letters)
+    for letter in letters:
+        if letter.joins in change.state.notes.chords:
+            change.say("join", letter.joins)
+    return len(letters)
 
 
-def _exhume(change: Change, ids: Sequence[str] | None) -> list[DeadLetter]:
-    """Remove and return dead letters: in the order of ``ids``; when None all, by their deaths."""
+def prune_dead(change: Change, retention: Retention, limit: int, now: float) -> int:
+    known = change.state.notes.letters
+    kept = len(known) if retention.dead_limit is None else retention.dead_limit
+    oldest = float("-inf") if retention.dead_ttl is None else now - retention.dead_ttl
+    order = sorted(known, key=lambda key: known[key].died_at)
+    beyond = max(len(order) - kept, sum(one.died_at <= oldest for one in known.values()))
+    return delete_dead(change, order[: min(beyond, limit)]) if beyond > 0 else 0
+
+
+def _letters(change: Change, ids: Sequence[str] | None) -> list[DeadLetter]:
+    """Return dead letters: in the order of ``ids``; when None all, by their deaths."""
     known = change.state.notes.letters
     if ids is None:
         wanted = sorted(known, key=lambda key: known[key].died_at)
     else:
         wanted = [key for key in dict.fromkeys(ids) if key in known]
-    letters = [decode_dead(change.read(known[key].record)) for key in wanted]
-    if wanted:
-        change.say("exhume", *wanted)
-    return letters
+    return [decode_dead(change.read(known[key].record)) for key in wanted]
+
+
+def _exhume(change: Change, letters: Sequence[DeadLetter]) -> None:
+    if letters:
+        change.say("exhume", *(one.id for one in letters))
+
+
+# What has ended and nobody came for.
+
+
+def forget_ended(change: Change, now: float) -> None:
+    notes = change.state.notes
+    _unmark_ended(change, now)
+    claims = [key for key, claimed in notes.claims.items() if claimed.has_ended(now)]
+    if claims:
+        change.say("unclaim", *claims)
+    for key, (per, at) in list(notes.hits.items()):
+        if not at or at[-1] + per <= now:
+            change.say("unhit", key)
+    silent = [key for key, at in notes.progress_news.items() if at <= now - PROGRESS_KEPT]
+    if silent:
+        change.say("untell", *silent)
+    for chord in [key for key, at in notes.chord_news.items() if at <= now - CHORD_KEPT]:
+        change.say("join", chord)
+
+
+def forget_values(change: Change, names: Sequence[str], now: float) -> None:
+    change.values.forget_ended(names, now)

@@ -99,6 +99,9 @@ class Notes:
         self.hits: dict[str, Hits] = {}
         self.cancels: dict[str, float] = {}
         self.progress: dict[str, Ref] = {}
+        #: When there was news of a chord, or of the progress of a task: as far as that was told.
+        self.chord_news: dict[str, float] = {}
+        self.progress_news: dict[str, float] = {}
 
     def once_until(self, base: int, key: str, ends_at: float, now: float) -> None:
         self.once = {known: ends for known, ends in self.once.items() if ends > now}
@@ -136,7 +139,12 @@ class Notes:
     def note(self, base: int, chord: str, index: int, data: list[int] | str) -> None:
         self.chords.setdefault(chord, {})[index] = place(base, data)
 
+    def noted(self, base: int, chord: str, index: int, at: float, data: list[int] | str) -> None:
+        self.note(base, chord, index, data)
+        self.chord_news[chord] = at
+
     def join(self, base: int, chord: str) -> None:
+        self.chord_news.pop(chord, None)
         for value in self.chords.pop(chord, {}).values():
             self._free(value)
 
@@ -170,8 +178,13 @@ class Notes:
         self.untell(base, key)
         self.progress[key] = place(base, data)
 
+    def told(self, base: int, key: str, at: float, data: list[int] | str) -> None:
+        self.tell(base, key, data)
+        self.progress_news[key] = at
+
     def untell(self, base: int, *keys: str) -> None:
         for key in keys:
+            self.progress_news.pop(key, None)
             self._free(self.progress.pop(key, None))
 
     def forget_all(self, base: int) -> None:

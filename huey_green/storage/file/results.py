@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
 from huey_green import clock, native
@@ -64,6 +64,8 @@ class FileResults(BaseStorage):
         self._interrupted: set[str] = set()
         # Leased, and not yet with the caller: it may have been killed while it waited.
         self._landed: dict[str, deque[Delivery]] = {}
+        # Where the last look for values that have ended stopped.
+        self._sweep: Iterator[str] | None = None
 
     def close(self) -> None:
         """Let go of the folder; the last handle of a process closes its files."""

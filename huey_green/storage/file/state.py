@@ -69,8 +69,16 @@ class State:
             *(schedule.plan, schedule.planned, self.promote, self.unplan, self.flush_schedule),
             *(notes.once_until, notes.count, notes.uncount, notes.uncount_all),
             *(notes.bury, notes.exhume, notes.mark, notes.unmark, notes.unmark_all),
-            *(notes.note, notes.join, notes.claim, notes.unclaim, notes.unclaim_all),
-            *(notes.hit, notes.unhit, notes.cancel, notes.tell, notes.untell, notes.forget_all),
+            *(notes.note, notes.noted, notes.join, notes.claim, notes.unclaim, notes.unclaim_all),
+            *(
+                notes.hit,
+                notes.unhit,
+                notes.cancel,
+                notes.tell,
+                notes.told,
+                notes.untell,
+                notes.forget_all,
+            ),
         ]
         return {meaning.__name__: meaning for meaning in meanings}
 
@@ -129,8 +137,11 @@ class State:
             if mark_ends_at is None or mark_ends_at > now:
                 yield ["mark", key, mark_ends_at], None
         for chord, noted in notes.chords.items():
+            news_at = notes.chord_news.get(chord)
+            head = "note" if news_at is None else "noted"
+            tail = [] if news_at is None else [news_at]
             for index, value in noted.items():
-                yield ["note", chord, index], value
+                yield [head, chord, index, *tail], value
         for key, claimed in notes.claims.items():
             if not claimed.has_ended(now):
                 yield ["claim", key, *claimed], None
@@ -142,7 +153,8 @@ class State:
         for key, since in notes.cancels.items():
             yield ["cancel", key, since], None
         for key, progress in notes.progress.items():
-            yield ["tell", key], progress
+            told_at = notes.progress_news.get(key)
+            yield ["tell", key] if told_at is None else ["told", key, told_at], progress
 
 
 class _Record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 from huey_green import clock
 from huey_green.message import (
@@ -19,7 +20,13 @@ from huey_green.message import (
 from huey_green.storage.base import Moment, epoch
 from huey_green.storage.file import marks, transitions
 from huey_green.storage.file.change import Change
+from huey_green.storage.file.disk import Disk
 from huey_green.storage.file.results import NEWS, PROGRESS, READY, FileResults
+from huey_green.storage.file.values import ENDING, FOLDER
+
+#: Files of values that one call of ``prune`` looks at, and of those how many under one lock: a
+#: few tens of milliseconds each.
+LOOK_AT, AT_ONCE = 50_000, 500
 
 
 class FileStorage(FileResults):
@@ -255,12 +262,32 @@ class FileStorage(FileResults):
         return self._work(marks.newest_dead, limit)
 
     def requeue_dead(self, ids: Iterable[str] | None = None) -> int:
-        moved = self._work(marks.requeue_dead, None if ids is None else list(ids))
+        wanted = None if ids is None else list(ids)
+        moved = self._work(marks.requeue_dead, wanted, self.time())
         self._watch.tell([READY])
         return moved
 
     def delete_dead(self, ids: Iterable[str] | None = None) -> int:
         return self._work(marks.delete_dead, None if ids is None else list(ids))
+
+    def prune(self, limit: int = 1000, now: float | None = None) -> int:
+        now = self.time() if now is None else now
+        self._work(marks.forget_ended, now)
+        # Looked for while others have the lock; whether one has ended is asked under it.
+        names = self._lane.call(self._find_ending)
+        for start in range(0, len(names), AT_ONCE):
+            self._value(marks.forget_values, names[start : start + AT_ONCE], now)
+        return self._work(marks.prune_dead, self.retention, limit, now)
+
+    def _find_ending(self) -> list[str]:
+        """Return the files of values that have an end, of the next ones that there are."""
+        found, self._sweep = self._sweep, None
+        if found is None:
+            found = Disk(self.path).walk(FOLDER)
+        looked = list(islice(found, LOOK_AT))
+        if len(looked) == LOOK_AT:
+            self._sweep = found  # The next call goes on from here.
+        return [name for name in looked if name.endswith(ENDING)]
 
 
 __all__ = ["FileStorage"]

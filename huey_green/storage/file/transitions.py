@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
+from huey_green import clock
 from huey_green.message import (
     NO_EXTRA,
     Claim,
@@ -17,9 +18,10 @@ from huey_green.message import (
     Planned,
     Settlement,
 )
-from huey_green.storage.base import encode_dead
+from huey_green.storage.base import encode_dead, signed
 from huey_green.storage.file.change import Change
 from huey_green.storage.file.messages import Message
+from huey_green.storage.file.values import NEVER
 
 
 def enqueue(change: Change, messages: Iterable[Outgoing]) -> None:
@@ -98,13 +100,15 @@ def settle(change: Change, consumer: str, settlements: Sequence[Settlement]) -> 
     if ended:
         change.say("remove", list(ended))
     for effects in accepted:
+        ttl = effects.extra.result_ttl
+        ends_at = NEVER if ttl is None else clock.wall() + ttl
         for key, value in effects.results:
-            change.say_value(key, value)
+            change.say_value(key, value, ends_at)
     enqueue(change, (message for effects in accepted for message in effects.enqueue))
     plan(change, (planned for effects in accepted for planned in effects.schedule))
     for effects in accepted:
         if effects.dead is not None:
-            bury(change, effects.dead)
+            bury(change, signed(effects.dead, consumer))
         if effects.extra is not NO_EXTRA:
             _settle_extra(change, effects.extra)
     return refused
@@ -118,7 +122,8 @@ def _settle_extra(change: Change, extra: Extra) -> None:
     notes = change.state.notes
     for chord, index, size, value, callback in extra.members:
         if index not in notes.chords.get(chord, ()):
-            change.say("note", chord, index, change.data(value))
+            # With the moment: a chord of which nothing is heard for very long is forgotten.
+            change.say("noted", chord, index, clock.wall(), change.data(value))
             if len(notes.chords[chord]) == size:
                 enqueue(change, [callback])
     for chord in extra.joined:

@@ -8,7 +8,7 @@ the others can be counted without opening them.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from hashlib import blake2b
 from typing import NamedTuple
@@ -75,6 +75,11 @@ class Values:
 
     def size(self, now: float) -> int:
         return sum(1 for name in self._disk.walk(FOLDER) if self._counts(name, now))
+
+    def forget_ended(self, names: Iterable[str], now: float) -> None:
+        """Delete those of these files, whose names have the ending, whose values have ended."""
+        for name in names:
+            self._counts(name, now)
 
     def items(self, now: float) -> dict[str, bytes]:
         found: dict[str, bytes] = {}

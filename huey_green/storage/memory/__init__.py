@@ -6,7 +6,16 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 
-from huey_green.message import NO_EXTRA, DeadLetter, Delivery, InFlight, Outgoing, Settlement
+from huey_green.message import (
+    NO_EXTRA,
+    Claim,
+    DeadLetter,
+    Delivery,
+    InFlight,
+    Outgoing,
+    Settlement,
+)
+from huey_green.storage.base import beyond, signed
 from huey_green.storage.memory.limits import MemoryLimits
 from huey_green.storage.memory.values import Ready
 
@@ -64,11 +73,13 @@ class MemoryStorage(MemoryLimits):
                 results, enqueue, schedule, dead, extra = settlement.effects
                 for key, value in results:
                     self.put_data(key, value, is_result=True)
+                    if extra.result_ttl is not None:
+                        self._end_at(key, self.time() + extra.result_ttl)
                 self.enqueue_many(enqueue)
                 for body, at in schedule:
                     self.add_to_schedule(body, at)
                 if dead is not None:
-                    self._dead[dead.id] = dead
+                    self._dead[dead.id] = signed(dead, consumer)
                 if extra is not NO_EXTRA:
                     self._settle_extra(extra)
         return refused
@@ -167,18 +178,35 @@ class MemoryStorage(MemoryLimits):
 
     def requeue_dead(self, ids: Iterable[str] | None = None) -> int:
         with self._changed:
-            wanted = list(self._dead) if ids is None else [one for one in ids if one in self._dead]
-            self.enqueue_many(
-                [Outgoing(dead.body, dead.priority) for dead in map(self._dead.pop, wanted)]
-            )
-            return len(wanted)
+            found = self._letters(ids)
+            moved = [dead for dead in found if dead.claim is None or self._claims_again(dead)]
+            for dead in moved:
+                del self._dead[dead.id]
+                self.delete_data(dead.id)
+            self.enqueue_many([Outgoing(dead.body, dead.priority) for dead in moved])
+            return len(moved)
+
+    def _claims_again(self, dead: DeadLetter) -> bool:
+        return self._claim(Claim(dead.claim or "", dead.id), None) is None
 
     def delete_dead(self, ids: Iterable[str] | None = None) -> int:
         with self._changed:
-            wanted = list(self._dead) if ids is None else [one for one in ids if one in self._dead]
-            for one in wanted:
-                del self._dead[one]
-            return len(wanted)
+            found = self._letters(ids)
+            for dead in found:
+                del self._dead[dead.id]
+                self._chords.pop(dead.joins or "", None)
+                self._chord_news.pop(dead.joins or "", None)
+            return len(found)
+
+    def _letters(self, ids: Iterable[str] | None) -> list[DeadLetter]:
+        wanted = list(self._dead) if ids is None else dict.fromkeys(ids)
+        return [self._dead[one] for one in wanted if one in self._dead]
+
+    def prune(self, limit: int = 1000, now: float | None = None) -> int:
+        now = self.time() if now is None else now
+        with self._changed:
+            self._forget_ended(now)
+            return self.delete_dead(beyond(self.retention, self.dead_letters(), limit, now))
 
 
 __all__ = ["MemoryStorage"]

@@ -8,8 +8,11 @@ from collections import deque
 from collections.abc import Sequence
 
 from huey_green.message import Claim, Delivery, Extra
-from huey_green.storage.base import CANCEL_KEPT
-from huey_green.storage.memory.values import Claimed, MemoryValues
+from huey_green.storage.base import CANCEL_KEPT, CHORD_KEPT, PROGRESS_KEPT
+from huey_green.storage.memory.values import Claimed, Hits, MemoryValues
+
+#: Seconds for which a window is kept beyond its end: a test's own clock may be slower than ours.
+MARGIN = 60.0
 
 
 class MemoryLimits(MemoryValues):
@@ -29,17 +32,24 @@ class MemoryLimits(MemoryValues):
         priority: float | None = None,
     ) -> str | None:
         with self._changed:
-            now = self.time()
-            holder = self._claims.get(claim.key)
-            if holder is not None and holder.ends_at > now:
-                return holder.owner
-            ends_at = float("inf") if ttl is None else now + ttl
-            self._claims[claim.key] = Claimed(claim.owner, ends_at)
+            holder = self._claim(claim, ttl)
+            if holder is not None:
+                return holder
             if at is None:
                 self.enqueue(data, priority)
             else:
                 self.add_to_schedule(data, at)
             return None
+
+    def _claim(self, claim: Claim, ttl: float | None) -> str | None:
+        """Take a claim, or return who holds it."""
+        now = self.time()
+        holder = self._claims.get(claim.key)
+        if holder is not None and holder.ends_at > now:
+            return holder.owner
+        ends_at = float("inf") if ttl is None else now + ttl
+        self._claims[claim.key] = Claimed(claim.owner, ends_at)
+        return None
 
     def drop_claims(self, claims: Sequence[Claim]) -> None:
         with self._changed:
@@ -98,6 +108,7 @@ class MemoryLimits(MemoryValues):
             window = self._window(key, per, now)
             if len(window) < limit:
                 window.append(now)
+                self._hits[key] = Hits(window, self.time() + per)
                 return 0.0
             return window[-limit] + per - now
 
@@ -109,7 +120,7 @@ class MemoryLimits(MemoryValues):
         self._hits.pop(key, None)
 
     def _window(self, key: str, per: float, now: float) -> deque[float]:
-        window = self._hits.setdefault(key, deque())
+        window = self._hits[key].at if key in self._hits else deque()
         while window and window[0] <= now - per:
             window.popleft()
         return window
@@ -127,6 +138,7 @@ class MemoryLimits(MemoryValues):
     def put_progress(self, task_id: str, data: bytes) -> None:
         with self._changed:
             self._progress[task_id] = data
+            self._progress_told[task_id] = self.time()
             self._changed.notify_all()
 
     def peek_progress(self, task_id: str) -> bytes | None:
@@ -137,12 +149,30 @@ class MemoryLimits(MemoryValues):
             noted = self._chords.setdefault(chord, {})
             if index not in noted:
                 noted[index] = value
+                self._chord_news[chord] = self.time()
                 if len(noted) == size:
                     self.enqueue_many([callback])
         for chord in extra.joined:
             self._chords.pop(chord, None)
+            self._chord_news.pop(chord, None)
         self.drop_claims(extra.drops)
         if extra.limited is not None:
             self._unpark(extra.limited)
         for task_id in extra.progress:
             self._progress.pop(task_id, None)
+            self._progress_told.pop(task_id, None)
+
+    def _forget_ended(self, now: float) -> None:
+        self._forget_values(now)
+        for ended in [key for key, one in self._hits.items() if one.ends_at + MARGIN <= now]:
+            del self._hits[ended]
+        for ended in [key for key, one in self._claims.items() if one.ends_at <= now]:
+            del self._claims[ended]
+        self._once = {key: ends_at for key, ends_at in self._once.items() if ends_at > now}
+        self._cancels = {key: at for key, at in self._cancels.items() if at > now - CANCEL_KEPT}
+        kept = now - PROGRESS_KEPT
+        for old in [key for key, at in self._progress_told.items() if at <= kept]:
+            del self._progress[old], self._progress_told[old]
+        for old in [key for key, at in self._chord_news.items() if at <= now - CHORD_KEPT]:
+            self._chords.pop(old, None)
+            del self._chord_news[old]

@@ -42,6 +42,17 @@ class Claimed(NamedTuple):
     planned: bytes | None = None
 
 
+class Hits(NamedTuple):
+    """When hits were counted under a key, and when the last one leaves the window."""
+
+    at: deque[float]
+    ends_at: float
+
+
+#: Entries of the heap of ends that are of no use any more, and are let be.
+STALE = 1000
+
+
 class MemoryValues(BaseStorage):
     """Queue, schedule, results, counters and revocations of one queue in this process."""
 
@@ -60,6 +71,8 @@ class MemoryValues(BaseStorage):
         self._schedule: list[tuple[float, int, bytes]] = []
         self._data: dict[str, bytes] = {}
         self._expiries: dict[str, float] = {}
+        # The same, the earliest first, and what has been replaced meanwhile.
+        self._ends: list[tuple[float, str]] = []
         self._counters: dict[str, int] = {}
         self._revocations: set[str] = set()
         self._held: dict[str, dict[str, Ready]] = {}
@@ -70,9 +83,12 @@ class MemoryValues(BaseStorage):
         self._chords: dict[str, dict[int, bytes]] = {}
         self._claims: dict[str, Claimed] = {}
         self._parked: dict[str, deque[Ready]] = {}
-        self._hits: dict[str, deque[float]] = {}
+        self._hits: dict[str, Hits] = {}
         self._cancels: dict[str, float] = {}
         self._progress: dict[str, bytes] = {}
+        #: When each of these was heard of last.
+        self._progress_told: dict[str, float] = {}
+        self._chord_news: dict[str, float] = {}
 
     def describe(self) -> str:
         return "memory of this process"
@@ -175,7 +191,7 @@ class MemoryValues(BaseStorage):
                 return False
             self.put_data(key, value)
             if ttl is not None:
-                self._expiries[key] = self.time() + ttl
+                self._end_at(key, self.time() + ttl)
             return True
 
     def delete_if(self, key: str, value: bytes) -> bool:
@@ -205,12 +221,29 @@ class MemoryValues(BaseStorage):
         with self._changed:
             self._data.clear()
             self._expiries.clear()
+            self._ends.clear()
             self._revocations.clear()
 
     def _expire(self, key: str) -> None:
         if self._expiries.get(key, float("inf")) <= self.time():
             del self._data[key], self._expiries[key]
             self._revocations.discard(key)
+
+    def _end_at(self, key: str, ends_at: float) -> None:
+        """Let a value that was just put end at a moment."""
+        self._expiries[key] = ends_at
+        heapq.heappush(self._ends, (ends_at, key))
+        if len(self._ends) > 2 * len(self._expiries) + STALE:
+            self._ends = [(ends_at, key) for key, ends_at in self._expiries.items()]
+            heapq.heapify(self._ends)
+
+    def _forget_values(self, now: float) -> None:
+        """Delete the values that have ended."""
+        while self._ends and self._ends[0][0] <= now:
+            ends_at, key = heapq.heappop(self._ends)
+            if self._expiries.get(key) == ends_at:
+                del self._data[key], self._expiries[key]
+                self._revocations.discard(key)
 
     # Counters.
 
@@ -236,6 +269,8 @@ class MemoryValues(BaseStorage):
             self._hits.clear()
             self._cancels.clear()
             self._progress.clear()
+            self._progress_told.clear()
+            self._chord_news.clear()
 
     # Revocation marks.
 
@@ -244,7 +279,7 @@ class MemoryValues(BaseStorage):
             self.put_data(key, value)
             self._revocations.add(key)
             if ttl is not None:
-                self._expiries[key] = self.time() + ttl
+                self._end_at(key, self.time() + ttl)
 
     def pop_revocation(self, key: str) -> bytes | None:
         with self._changed:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 
+from huey_green import clock
 from huey_green.message import Member
 from huey_green.storage.sqlite import waiting
 from huey_green.storage.sqlite.statements import change, rows
@@ -19,10 +20,12 @@ def note(db: sqlite3.Connection, queue: str, members: Iterable[Member]) -> None:
             continue
         change(
             db,
-            "INSERT INTO green_chord (queue, chord, noted) VALUES (?, ?, 1)"
-            " ON CONFLICT (queue, chord) DO UPDATE SET noted = noted + 1",
+            "INSERT INTO green_chord (queue, chord, noted, noted_at) VALUES (?, ?, 1, ?)"
+            " ON CONFLICT (queue, chord) DO UPDATE SET noted = noted + 1,"
+            " noted_at = excluded.noted_at",
             queue,
             chord,
+            clock.wall(),
         )
         sql = "SELECT noted FROM green_chord WHERE queue = ? AND chord = ?"
         [(noted,)] = rows(db, sql, queue, chord)

@@ -20,15 +20,25 @@ def enqueue_claimed(
     now: float,
 ) -> str | None:
     """Enqueue or plan a message if it gets the claim; else return who holds it."""
+    holder = take(db, queue, claim, ttl, now)
+    if holder is not None:
+        return holder
+    if isinstance(message, Planned):
+        waiting.plan(db, queue, [message])
+    else:
+        waiting.enqueue(db, queue, [message])
+    return None
+
+
+def take(
+    db: sqlite3.Connection, queue: str, claim: Claim, ttl: float | None, now: float
+) -> str | None:
+    """Take a claim, or return who holds it."""
     change(db, "DELETE FROM green_claim WHERE queue = ? AND expires_at <= ?", queue, now)
     sql = "SELECT owner FROM green_claim WHERE queue = ? AND key = ?"
     for (owner,) in rows(db, sql, queue, claim.key):
         return str(owner)
     _hold(db, queue, claim, None if ttl is None else now + ttl, None)
-    if isinstance(message, Planned):
-        waiting.plan(db, queue, [message])
-    else:
-        waiting.enqueue(db, queue, [message])
     return None
 
 

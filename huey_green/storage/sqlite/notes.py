@@ -6,6 +6,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 
+from huey_green import clock
 from huey_green.storage.base import CANCEL_KEPT
 from huey_green.storage.sqlite.statements import change, rows, with_keys
 
@@ -22,8 +23,8 @@ def canceled(db: sqlite3.Connection, queue: str, since: float) -> list[str]:
 
 
 def put_progress(db: sqlite3.Connection, queue: str, task_id: str, data: bytes) -> None:
-    sql = "INSERT OR REPLACE INTO green_progress (queue, task, data) VALUES (?, ?, ?)"
-    change(db, sql, queue, task_id, data)
+    sql = "INSERT OR REPLACE INTO green_progress (queue, task, data, told_at) VALUES (?, ?, ?, ?)"
+    change(db, sql, queue, task_id, data, clock.wall())
 
 
 def peek_progress(db: sqlite3.Connection, queue: str, task_id: str) -> bytes | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import sqlite3
 
-#: Raised when the tables change in a way that an older version cannot work with.
-FORMAT = 2
+from huey_green import clock
 
-# What the second format added, in a new file and in one that is brought up to it.
+#: Raised when the tables change in a way that an older version cannot work with.
+FORMAT = 3
+
+# What later formats added, in a new file and in one that is brought up to it.
 
 _MESSAGE_INDEXES = (
     """
@@ -29,6 +31,7 @@ _EFFECT_TABLES = (
         queue TEXT NOT NULL,
         chord TEXT NOT NULL,
         noted INTEGER NOT NULL,  -- how many rows green_member has of it: not to be counted anew
+        noted_at REAL NOT NULL DEFAULT 0,  -- the last of them
         PRIMARY KEY (queue, chord)
     ) WITHOUT ROWID
     """,
@@ -84,10 +87,14 @@ _EFFECT_TABLES = (
         queue TEXT NOT NULL,
         task TEXT NOT NULL,
         data BLOB NOT NULL,
+        told_at REAL NOT NULL DEFAULT 0,
         UNIQUE (queue, task)
     )
     """,
 )
+_DEAD_INDEX = """
+    CREATE INDEX green_dead_died ON green_dead (queue, died_at)
+    """
 
 TABLES = (
     """
@@ -177,6 +184,7 @@ TABLES = (
         PRIMARY KEY (queue, id)
     )
     """,
+    _DEAD_INDEX,
     *_EFFECT_TABLES,
 )
 
@@ -199,14 +207,21 @@ QUEUE_TABLES = (
 
 
 def upgrade(db: sqlite3.Connection) -> None:
-    """Bring a file of the first format up to the present one, in one transaction."""
+    """Bring a file of an earlier format up to the present one, in one transaction."""
     [version] = db.execute("SELECT version FROM green_format").fetchone()
-    if version != 1:  # Another process was faster.
-        return
-    for column in ("limited TEXT", "parked_at REAL"):
-        db.execute(f"ALTER TABLE green_message ADD COLUMN {column}")
-    for index in ("green_message_ready", "green_value_revocation"):
-        db.execute(f"DROP INDEX {index}")
-    for statement in (*_MESSAGE_INDEXES, _REVOCATION_INDEX, *_EFFECT_TABLES):
-        db.execute(statement)
+    if version == 1:
+        for column in ("limited TEXT", "parked_at REAL"):
+            db.execute(f"ALTER TABLE green_message ADD COLUMN {column}")
+        for index in ("green_message_ready", "green_value_revocation"):
+            db.execute(f"DROP INDEX {index}")
+        for statement in (*_MESSAGE_INDEXES, _REVOCATION_INDEX, *_EFFECT_TABLES):
+            db.execute(statement)
+    elif version == 2:
+        for table, column in (("green_chord", "noted_at"), ("green_progress", "told_at")):
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {column} REAL NOT NULL DEFAULT 0")
+            # Of what is there already nobody knows since when: it counts as news of now.
+            db.execute(f"UPDATE {table} SET {column} = ?", (clock.wall(),))
+    else:
+        return  # Another process was faster.
+    db.execute(_DEAD_INDEX)
     db.execute("UPDATE green_format SET version = ?", (FORMAT,))

@@ -26,6 +26,7 @@ from huey_green.storage.sqlite import (
     deadletters,
     limits,
     notes,
+    pruning,
     transitions,
     waiting,
 )
@@ -336,18 +337,22 @@ class SqliteStorage(SqliteResults):
         return self._database.read(deadletters.newest, self.name, or_all(limit))
 
     def requeue_dead(self, ids: Iterable[str] | None = None) -> int:
-        moved = self._database.write(self._requeue, None if ids is None else list(ids))
+        wanted = None if ids is None else list(ids)
+        moved = self._database.write(deadletters.requeue, self.name, wanted, self.time())
         self._watch.tell([READY])
         return moved
 
-    def _requeue(self, db: sqlite3.Connection, ids: list[str] | None) -> int:
-        letters = deadletters.exhume(db, self.name, ids)
-        waiting.enqueue(db, self.name, [Outgoing(one.body, one.priority) for one in letters])
-        return len(letters)
-
     def delete_dead(self, ids: Iterable[str] | None = None) -> int:
         wanted = None if ids is None else list(ids)
-        return len(self._database.write(deadletters.exhume, self.name, wanted))
+        return self._database.write(deadletters.delete, self.name, wanted)
+
+    def prune(self, limit: int = 1000, now: float | None = None) -> int:
+        now = self.time() if now is None else now
+        # Looked for first: there is seldom anything, and looking takes no write lock.
+        while self._database.read(pruning.is_anything_ended, self.name, now):
+            self._database.write(pruning.forget_ended, self.name, now)
+        beyond = self._database.read(pruning.not_to_keep, self.name, self.retention, limit, now)
+        return self.delete_dead(beyond) if beyond else 0
 
 
 __all__ = ["SqliteStorage"]

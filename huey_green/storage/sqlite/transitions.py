@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 
+from huey_green import clock
 from huey_green.message import NO_EXTRA, NOTHING, Delivery, Extra, InFlight, Outgoing, Settlement
 from huey_green.storage.sqlite import chords, claiming, deadletters, limits, notes, values, waiting
 from huey_green.storage.sqlite.statements import change, rows, with_ids
@@ -60,13 +61,26 @@ def settle(
         if settlement.effects is not NOTHING:
             accepted.append(settlement.effects)
     with_ids(db, "DELETE FROM green_message WHERE id", ended)
-    values.put(db, queue, (pair for effects in accepted for pair in effects.results))
+    values.put(
+        db,
+        queue,
+        (
+            pair
+            for effects in accepted
+            if effects.extra.result_ttl is None
+            for pair in effects.results
+        ),
+    )
     waiting.enqueue(db, queue, (message for effects in accepted for message in effects.enqueue))
     waiting.plan(db, queue, (planned for effects in accepted for planned in effects.schedule))
-    deadletters.bury(db, queue, (effects.dead for effects in accepted if effects.dead is not None))
+    letters = (effects.dead for effects in accepted if effects.dead is not None)
+    deadletters.bury(db, queue, consumer, letters)
     for effects in accepted:
         if effects.extra is not NO_EXTRA:
             _apply(db, queue, effects.extra)
+            if effects.extra.result_ttl is not None:
+                ends_at = clock.wall() + effects.extra.result_ttl
+                values.put_ending(db, queue, effects.results, ends_at)
     return refused
 
 

@@ -19,6 +19,17 @@ def put(db: sqlite3.Connection, queue: str, pairs: Iterable[tuple[str, bytes]]) 
     )
 
 
+def put_ending(
+    db: sqlite3.Connection, queue: str, pairs: Iterable[tuple[str, bytes]], ends_at: float
+) -> None:
+    db.executemany(
+        "INSERT INTO green_value (queue, key, value, expires_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (queue, key) DO UPDATE SET value = excluded.value,"
+        " expires_at = excluded.expires_at",
+        [(queue, key, value, ends_at) for key, value in pairs],
+    )
+
+
 def put_revocation(
     db: sqlite3.Connection, queue: str, key: str, value: bytes, ttl: float | None, now: float
 ) -> None:
