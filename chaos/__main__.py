@@ -18,7 +18,11 @@ from chaos.run import Verdict, run, run_mixed
 from chaos.world import KINDS
 
 #: Modules that fill the registry.
-MODULES = ("kills",)
+MODULES = (
+    "kills",
+    "stops",
+    "hostile",
+)
 
 #: Commands of their own: they take the rest of the line.
 COMMANDS = ("soak", "fuzz")

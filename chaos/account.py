@@ -33,13 +33,15 @@ SHOWN = 5
 
 @dataclass
 class Run:
-    """One execution of a part of a job; ``ended_at`` is None when it was cut off."""
+    """One execution of a part of a job; ``ended_at`` is None when it was cut off. One that
+    ``is_deaf`` does not heed interruptions, and is handed back while it goes on."""
 
     who: str
     began_at: float
     wall: float
     how: str | None = None
     ended_at: float | None = None
+    is_deaf: bool = False
 
 
 @dataclass
@@ -92,11 +94,14 @@ class _Absences:
         self.deaths: dict[str, float] = {}
         self._gone: dict[str, list[tuple[float, float]]] = defaultdict(list)
         self._lease = lease
+        self._told_to_stop: dict[str, list[float]] = defaultdict(list)
         began: dict[tuple[str, str], float] = {}
         for record in records:
             what, at = record["what"], record["at"]
             if what == "killed" or (what == "ended-process" and record["status"] != 0):
                 self.deaths.setdefault(record["who"], at)
+            elif what == "signal":
+                self._told_to_stop[record["who"]].append(at)
             elif what in ("suspended", "outage-begins"):
                 began["of" if "of" in record else "who", record.get("of") or record["who"]] = at
             elif what in ("resumed", "outage-ends"):
@@ -107,6 +112,10 @@ class _Absences:
     def explain(self, run: Run, again_at: float) -> bool:
         """Say whether it is right that a run's message was executed again at ``again_at``."""
         if run.how == "left":
+            return True
+        if run.is_deaf and any(
+            run.began_at <= at <= again_at for at in self._told_to_stop[run.who]
+        ):
             return True
         settled_by = (run.ended_at or again_at) + SETTLED_WITHIN
         outages = self._gone["storage"]
@@ -168,6 +177,8 @@ def _runs(records: list[Record]) -> dict[tuple[str, str], list[Run]]:
         if record["what"] == "began":
             run = by_id[record["run"]] = Run(record["by"], record["at"], record["wall"])
             runs[record["job"], record["part"]].append(run)
+        elif record["what"] == "deaf":
+            by_id[record["run"]].is_deaf = True
         elif record["what"] in ("ended", "failed", "left"):
             by_id[record["run"]].how = record["what"]
             by_id[record["run"]].ended_at = record["at"]

@@ -35,6 +35,11 @@ WHO = os.environ.get("CHAOS_WHO", f"pid{os.getpid()}")
 
 ledger = Ledger(WORLD / "ledger", WHO)
 
+if HOST := os.environ.get("CHAOS_HOST"):
+    # A consumer on this host cannot tell that one on another has died: its lease has to end.
+    identity: Any = importlib.import_module("huey_green.consumer.identity")
+    identity._boot_id = lambda: HOST
+
 _HUEYS: dict[str, type[Huey]] = {
     "list": RedisHuey,
     "zset": PriorityRedisHuey,
@@ -71,13 +76,13 @@ huey = _make_huey()
 
 
 @contextmanager
-def execution(job: str, part: str = "") -> Iterator[None]:
-    """Write down that a part of a job begins here, and how it ends."""
+def execution(job: str, part: str = "") -> Iterator[str]:
+    """Write down that a part of a job begins here, and how it ends; yields the run's name."""
     run = f"{WHO}/{time.monotonic_ns()}"
     ledger.note("began", job=job, part=part, run=run, wall=time.time())
     how = "failed"
     try:
-        yield
+        yield run
         how = "ended"
     except TaskInterrupted:
         how = "left"
@@ -166,6 +171,6 @@ def enqueue(kind: str, job: str, seconds: float, delay: float) -> str:
     return str(task(job, seconds).id)
 
 
-# Further tasks, which a scenario's settings name.
-for _module in SETTINGS.get("modules", ()):
+# Further tasks: hostile ones, and those that a scenario's settings name.
+for _module in ("chaos.hostile_tasks", *SETTINGS.get("modules", ())):
     importlib.import_module(_module)

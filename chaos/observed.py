@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Storages that tell of the periodic tasks that they let in, and in which a process can be made
-to die in the middle of a chosen step.
+to die, or be told to stop, in the middle of a chosen step.
 
-$CHAOS_DEATH is "STEP:CALL:SECONDS": so long after it has begun the so-manieth call of a method
-(fetch, settle, promote, reclaim, extend, release...) the process gets a SIGKILL, from a native
-thread: whatever it does then, it does not finish.
+$CHAOS_DEATH is "STEP:CALL:SECONDS:SIGNAL": so long after it has begun the so-manieth call of a
+method (fetch, settle, promote, reclaim, extend, release...) the process gets that signal, from a
+native thread: whatever it does then, it does not finish if it is a SIGKILL.
 """
 
 from __future__ import annotations
@@ -47,30 +47,32 @@ def observed_storage(kind: str, on_tick: Callable[[str, bytes], None]) -> type[B
     methods: dict[str, Any] = {"enqueue_once": enqueue_once}
     said = os.environ.get(VARIABLE)
     if said:
-        step, call, seconds = said.split(":")
+        step, call, seconds, number = said.split(":")
         method = methods.get(step) or getattr(found, step)
-        methods[step] = _fatal(method, int(call), float(seconds))
+        methods[step] = _fatal(method, int(call), float(seconds), int(number))
     return type(f"Observed{found.__name__}", (found,), methods)
 
 
-def _fatal(method: Callable[..., Any], call: int, seconds: float) -> Callable[..., Any]:
+def _fatal(
+    method: Callable[..., Any], call: int, seconds: float, number: int
+) -> Callable[..., Any]:
     calls = 0
 
     def called(*args: Any, **kwargs: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == call:
-            monkey.get_original("_thread", "start_new_thread")(_die, (seconds,))
+            monkey.get_original("_thread", "start_new_thread")(_die, (seconds, number))
         return method(*args, **kwargs)
 
     return called
 
 
-def _die(seconds: float) -> None:
+def _die(seconds: float, number: int) -> None:
     monkey.get_original("time", "sleep")(seconds)
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), number)
 
 
-def death(step: str, call: int, seconds: float) -> dict[str, str]:
-    """Return the variable that makes a process die in the middle of a step."""
-    return {VARIABLE: f"{step}:{call}:{seconds:.6f}"}
+def death(step: str, call: int, seconds: float, number: int = signal.SIGKILL) -> dict[str, str]:
+    """Return the variable that has a process sent this signal in the middle of a step."""
+    return {VARIABLE: f"{step}:{call}:{seconds:.6f}:{number:d}"}

@@ -99,7 +99,9 @@ class World:
         """The application, imported into the harness; its Huey looks past all proxies."""
         if self._app is None:
             os.environ.update(CHAOS_WORLD=str(self.directory), CHAOS_WHO="harness-app")
-            sys.modules.pop("chaos.app", None)
+            modules = self._own_settings.get("modules", ())
+            for name in ("chaos.app", "chaos.hostile_tasks", *modules):
+                sys.modules.pop(name, None)
             import chaos.app
 
             self._app = chaos.app
