@@ -92,6 +92,8 @@ class _Absences:
 
     def __init__(self, records: Iterable[Record], lease: float) -> None:
         self.deaths: dict[str, float] = {}
+        # A consumer may go on for a moment after it has been sent a SIGKILL.
+        self._ends: dict[str, float] = {}
         self._gone: dict[str, list[tuple[float, float]]] = defaultdict(list)
         self._lease = lease
         self._told_to_stop: dict[str, list[float]] = defaultdict(list)
@@ -100,6 +102,7 @@ class _Absences:
             what, at = record["what"], record["at"]
             if what == "killed" or (what == "ended-process" and record["status"] != 0):
                 self.deaths.setdefault(record["who"], at)
+                self._ends[record["who"]] = at
             elif what == "signal":
                 self._told_to_stop[record["who"]].append(at)
             elif what in ("suspended", "outage-begins"):
@@ -123,7 +126,7 @@ class _Absences:
             if begins <= settled_by and ends >= run.began_at:
                 settled_by = max(settled_by, ends + SETTLED_WITHIN)
         died_at = self.deaths.get(run.who)
-        if died_at is not None and run.began_at <= died_at <= settled_by:
+        if died_at is not None and died_at <= settled_by and run.began_at <= self._ends[run.who]:
             return True
         return any(
             # Two heartbeats in three may be missed.

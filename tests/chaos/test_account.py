@@ -68,6 +68,9 @@ def test_what_an_enqueue_without_an_answer_became_does_not_matter() -> None:
 
 
 KILLED = {"at": 2.05, "what": "killed", "by": "harness", "who": "c1"}
+GONE = {"at": 2.02, "what": "ended-process", "by": "harness", "who": "c1", "status": -9}
+DEAF = {"at": 2.0, "what": "deaf", "by": "c1", "run": "c1/2.0/"}
+TOLD = {"at": 2.05, "what": "signal", "by": "harness", "who": "c1", "number": 15}
 SUSPENDED = [
     {"at": 2.05, "what": "suspended", "by": "harness", "who": "c1"},
     {"at": 12.0, "what": "resumed", "by": "harness", "who": "c1"},
@@ -85,7 +88,12 @@ OUTAGE = [
         (ran("a"), [{**KILLED, "at": 2.2}], True),
         (ran("a"), [{**KILLED, "at": 9.0}], False),  # Long since settled.
         (ran("a"), [{**KILLED, "at": 1.9}], False),  # It cannot have begun there.
+        (ran("a", how=None), [{**KILLED, "at": 1.99}, GONE], True),  # While it was being killed.
+        (ran("a", how=None), [{**KILLED, "at": 1.9}, {**GONE, "at": 1.95}], False),
         (ran("a"), [{**KILLED, "who": "c2"}], False),
+        (ran("a", how=None), [DEAF, TOLD], True),
+        (ran("a", how=None), [TOLD], False),
+        (ran("a", how=None), [DEAF, {**TOLD, "at": 14.0}], False),
         (ran("a"), [], False),
         (ran("a", how="left"), [], True),
         (ran("a"), SUSPENDED, True),
