@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -141,9 +141,11 @@ def take(
     dead: int,
     values: Mapping[str, Any],
     lease: float,
+    ticks: Collection[str] = (),
 ) -> Account:
     """Account for all jobs. ``kept`` are those in the storage or among the ``dead`` letters;
-    ``values`` is what the results of jobs are."""
+    ``values`` is what the results of jobs are; ``ticks`` are the ids of periodic tasks that
+    are in the storage."""
     account = Account(dead=dead, waiting=len(kept) - dead)
     kinds = {r["job"]: r["kind"] for r in records if r["what"] == "sends"}
     due = {r["job"]: r["due_at"] for r in records if r["what"] == "sends"}
@@ -168,7 +170,7 @@ def take(
         _check_runs(account, f"{kinds.get(job)} {job} {part}", several, absences, kinds.get(job))
         if due.get(job) and several[0].wall < due[job] - SKEW:
             account.troubles["too early"].append(f"{job} by {due[job] - several[0].wall:.3f} s")
-    _check_ticks(account, records)
+    _check_ticks(account, records, ticks)
     return account
 
 
@@ -225,11 +227,11 @@ def _check_runs(
             )
 
 
-def _check_ticks(account: Account, records: list[Record]) -> None:
+def _check_ticks(account: Account, records: list[Record], kept: Collection[str]) -> None:
     """Each moment of a periodic task is enqueued once, and what was enqueued is executed."""
     enqueued = Counter(r["key"] for r in records if r["what"] == "tick")
     account.ticks = len(enqueued)
-    executed = {r["id"] for r in records if r["what"] == "ticked"}
+    executed = {*kept, *(r["id"] for r in records if r["what"] == "ticked")}
     troubles = account.troubles
     troubles["periodic task enqueued twice"] += [key for key, n in enqueued.items() if n > 1]
     troubles["periodic task not executed"] += [

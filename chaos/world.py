@@ -222,10 +222,12 @@ class World:
 
     def waiting(self) -> list[str]:
         """Return the names of the jobs that are kept in the storage, in whatever state."""
+        return list(filter(None, map(self.job_of, self._bodies())))
+
+    def _bodies(self) -> list[bytes]:
         storage = self.storage
-        bodies = [*storage.enqueued_items(), *storage.scheduled_items()]
-        bodies += [held.body for held in storage.in_flight()]
-        return list(filter(None, map(self.job_of, bodies)))
+        held = [one.body for one in storage.in_flight()]
+        return [*storage.enqueued_items(), *storage.scheduled_items(), *held]
 
     def dead(self) -> list[str]:
         """Return the names of the jobs among the dead letters."""
@@ -253,4 +255,5 @@ class World:
             for task, body in stored.items()
         }
         kept = {*self.waiting(), *self.dead()}
-        return take(self.records(), kept, len(self.dead()), values, self.lease)
+        ticks = {self.app.huey.deserialize_task(body).id for body in self._bodies()}
+        return take(self.records(), kept, len(self.dead()), values, self.lease, ticks)

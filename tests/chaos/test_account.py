@@ -135,5 +135,6 @@ def test_a_moment_of_a_periodic_task_counts_once_and_is_executed() -> None:
     ticked = {"at": 2.1, "what": "ticked", "by": "c1", "id": "t1"}
     assert troubles(account([tick, ticked])) == {}
     assert troubles(account([tick])) == {"periodic task not executed": 1}
+    assert take([tick], set(), 0, {}, LEASE, {"t1"}).is_balanced  # It waits in the storage.
     twice = [tick, ticked, {**tick, "id": "t2"}, {**ticked, "id": "t2"}]
     assert troubles(account(twice)) == {"periodic task enqueued twice": 1}
