@@ -7,6 +7,7 @@ pytest.register_assert_rewrite(
     "huey_green.testing.concurrency",
     "huey_green.testing.documented",
     "huey_green.testing.effects",
+    "huey_green.testing.growth",
     "huey_green.testing.leases",
     "huey_green.testing.limits",
     "huey_green.testing.verbs",

@@ -16,12 +16,19 @@ the storage (``now``); they do not wait.
 from __future__ import annotations
 
 from huey_green.testing.documented import DocumentedContract
+from huey_green.testing.growth import GrowthContract
 from huey_green.testing.leases import LeaseContract
 from huey_green.testing.verbs import VerbContract
 
 
-class StorageContract(DocumentedContract, LeaseContract, VerbContract):
+class StorageContract(DocumentedContract, LeaseContract, VerbContract, GrowthContract):
     """Subclass this with a ``storage`` fixture that gives an empty storage, closed afterwards."""
 
 
-__all__ = ["DocumentedContract", "LeaseContract", "StorageContract", "VerbContract"]
+__all__ = [
+    "DocumentedContract",
+    "GrowthContract",
+    "LeaseContract",
+    "StorageContract",
+    "VerbContract",
+]

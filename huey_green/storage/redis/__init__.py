@@ -8,6 +8,7 @@ from typing import Any
 import redis
 
 from huey_green.storage.redis.connect import Link
+from huey_green.storage.redis.deadletters import RedisDeadLetters
 from huey_green.storage.redis.expiring import ExpiringResults
 from huey_green.storage.redis.keys import Keys
 from huey_green.storage.redis.limits import RedisLimits
@@ -16,7 +17,7 @@ from huey_green.storage.redis.results import RedisResults
 from huey_green.storage.redis.wakeup import Wakeup
 
 
-class _Redis(RedisLimits, RedisResults):
+class _Redis(RedisLimits, RedisDeadLetters, RedisResults):
     def __init__(
         self,
         name: str = "huey",
@@ -77,7 +78,7 @@ class _Redis(RedisLimits, RedisResults):
         super().flush_all()
         self._flush_leases()
         keys = self.keys
-        self.link.execute("DEL", keys.cancels, keys.progress)
+        self.link.execute("DEL", keys.cancels, keys.progress, keys.progress_news)
         self._flush_index(keys.windows, keys.hits)
         self._flush_index(keys.chords, keys.chord)
 

@@ -36,6 +36,7 @@ class Keys:
         self.windows = f"huey.windows.{tag}"
         self.cancels = f"huey.cancels.{tag}"
         self.progress = f"huey.progress.{tag}"
+        self.progress_news = f"huey.progressnews.{tag}"
         self.counter_ends = f"huey.counterends.{tag}"
         self._tag = tag
         self._values = values

@@ -83,7 +83,7 @@ class Leasing:
         keys = self._keys
         order = keys.order(self._consumer)
         if lease is None:
-            return "pop", (*order, keys.revocations), (limit,)
+            return "pop", (*order, keys.revocations, keys.attempts), (limit,)
         first = self._issued + 1
         self._issued += limit
         self._unconfirmed = range(first, first + limit)

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from huey_green.message import DeadLetter, Delivery, InFlight, Outgoing, Settlement
-from huey_green.storage.base import BaseStorage, Moment, decode_dead, epoch
+from huey_green.message import Delivery, InFlight, Outgoing, Settlement
+from huey_green.storage.base import BaseStorage, Moment, epoch
 from huey_green.storage.redis.connect import Command, Link
 from huey_green.storage.redis.keys import Keys
 from huey_green.storage.redis.leasing import Leasing
@@ -53,7 +53,9 @@ class RedisQueue(BaseStorage):
             self.scripts.call("enqueue", self.keys.order(), args)
 
     def dequeue(self) -> bytes | None:
-        flag, bodies = self.scripts.call("pop", (*self.keys.order(), self.keys.revocations), (1,))
+        keys = self.keys
+        names = (*keys.order(), keys.revocations, keys.attempts)
+        flag, bodies = self.scripts.call("pop", names, (1,))
         self._revocations = bool(flag)
         return bodies[0] if bodies else None
 
@@ -127,8 +129,8 @@ class RedisQueue(BaseStorage):
         refused = []
         for start in range(0, len(settlements), BATCH):
             batch = settlements[start : start + BATCH]
-            settling = Settling(self.keys, self._result_ttl, batch)
-            positions = self.scripts.call(*settling.call(consumer))
+            settling = Settling(self.keys, self._result_ttl, consumer, batch)
+            positions = self.scripts.call(*settling.call())
             refused += [batch[position] for position in positions]
         return refused
 
@@ -242,33 +244,6 @@ class RedisQueue(BaseStorage):
     def _body_of(self, kept: bytes) -> bytes:
         """Return the message in what a consumer's in-flight HASH keeps."""
         raise NotImplementedError
-
-    def dead_letters(self, limit: int | None = None) -> list[DeadLetter]:
-        last = -1 if limit is None else limit - 1
-        ids = self.link.execute("ZREVRANGE", self.keys.dead_index, 0, last) if limit != 0 else []
-        if not ids:
-            return []
-        records = self.link.execute("HMGET", self.keys.dead, *ids)
-        return [decode_dead(record) for record in records if record is not None]
-
-    def requeue_dead(self, ids: Iterable[str] | None = None) -> int:
-        keys = self.keys
-        names = (*keys.order(), keys.dead, keys.dead_index, keys.attempts)
-        return sum(self.scripts.call("requeue_dead", names, batch) for batch in self._dead(ids))
-
-    def delete_dead(self, ids: Iterable[str] | None = None) -> int:
-        return sum(
-            self.link.transaction(
-                ("HDEL", self.keys.dead, *batch), ("ZREM", self.keys.dead_index, *batch)
-            )[0]
-            for batch in self._dead(ids)
-        )
-
-    def _dead(self, ids: Iterable[str] | None) -> list[list[str | bytes]]:
-        wanted: list[str | bytes] = (
-            self.link.execute("ZRANGE", self.keys.dead_index, 0, -1) if ids is None else list(ids)
-        )
-        return [wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH)]
 
     def _flush_leases(self) -> None:
         keys = self.keys

@@ -6,10 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from huey_green import clock
 from huey_green.storage.base import BaseStorage
 from huey_green.storage.redis.connect import Link
 from huey_green.storage.redis.keys import Keys
 from huey_green.storage.redis.scripts import Scripts
+from huey_green.storage.redis.settling import milliseconds
 from huey_green.storage.redis.wakeup import Wakeup
 
 T = TypeVar("T")
@@ -78,7 +80,7 @@ class RedisResults(BaseStorage):
         return any(found)
 
     def put_if_empty(self, key: str, value: bytes, ttl: float | None = None) -> bool:
-        args = (key, value, milliseconds(ttl))
+        args = (key, value, or_none(ttl))
         return bool(self.scripts.call("put_if_empty", self.keys.values(key), args))
 
     def wait_result(
@@ -138,7 +140,7 @@ class RedisResults(BaseStorage):
     def put_revocation(self, key: str, value: bytes, ttl: float | None = None) -> None:
         self._revocations = True
         names = (*self.keys.values(key), self.keys.revocations)
-        self.scripts.call("put_revocation", names, (key, value, milliseconds(ttl)))
+        self.scripts.call("put_revocation", names, (key, value, or_none(ttl)))
 
     def pop_revocation(self, key: str) -> bytes | None:
         names = (*self.keys.values(key), self.keys.revocations)
@@ -156,6 +158,8 @@ class RedisResults(BaseStorage):
     def put_progress(self, task_id: str, data: bytes) -> None:
         self.link.together(
             ("HSET", self.keys.progress, task_id, data),
+            # By our clock, to save the question: it is kept for a week.
+            ("ZADD", self.keys.progress_news, repr(clock.wall()), task_id),
             ("PUBLISH", self.keys.wake, f"1\np:{task_id}"),
         )
 
@@ -175,9 +179,9 @@ class RedisResults(BaseStorage):
         self.link.execute("DEL", self.keys.counters)
 
 
-def milliseconds(ttl: float | None) -> int | str:
-    """Return a time to live as scripts take it: at least one millisecond, "" for none."""
-    return "" if ttl is None else max(1, round(ttl * 1000))
+def or_none(ttl: float | None) -> int | str:
+    """Return a time to live in milliseconds, "" for none."""
+    return "" if ttl is None else milliseconds(ttl)
 
 
 def _pages(items: Sequence[T]) -> Iterator[Sequence[T]]:

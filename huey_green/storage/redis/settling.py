@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Sequence
 
 from huey_green.message import NO_EXTRA, NOTHING, Delivery, Effects, Extra, Settlement
-from huey_green.storage.base import encode_dead
+from huey_green.storage.base import encode_dead, signed
 from huey_green.storage.redis.keys import Keys
 
 
@@ -19,9 +19,14 @@ class Settling:
     """
 
     def __init__(
-        self, keys: Keys, result_ttl: int | None, settlements: Sequence[Settlement]
+        self,
+        keys: Keys,
+        result_ttl: int | None,
+        consumer: str,
+        settlements: Sequence[Settlement],
     ) -> None:
         self._keys = keys
+        self._consumer = consumer
         self._result_ttl = result_ttl
         self._named: list[str] = []
         self._has_extra = False
@@ -34,32 +39,36 @@ class Settling:
             else:
                 self._add(delivery, effects)
 
-    def call(self, consumer: str) -> tuple[str, list[str], list[bytes | str | int]]:
+    def call(self) -> tuple[str, list[str], list[bytes | str | int]]:
         """Return the verb, its keys and its arguments."""
         keys = self._keys
         names = [
-            *keys.order(consumer),
-            keys.inflight(consumer),
+            *keys.order(self._consumer),
+            keys.inflight(self._consumer),
             keys.attempts,
             keys.schedule,
             keys.results if self._result_ttl is None else keys.expiring,
             keys.dead,
             keys.dead_index,
-            keys.begun(consumer),
+            keys.begun(self._consumer),
             keys.permits,
             keys.permit_counts,
         ]
         if self._has_extra:
-            names += (keys.parked, keys.claims, keys.claim_ends, keys.chords, keys.progress)
+            names += (keys.parked, keys.claims, keys.claim_ends, keys.chords)
+            names += (keys.progress, keys.progress_news, keys.expiring)
         self._args[1] = len(names)
         return "settle_extra" if self._has_extra else "settle", names + self._named, self._args
 
     def _add(self, delivery: Delivery, effects: Effects) -> None:
         results, enqueue, schedule, dead, extra = effects
         receipt = delivery.receipt or ""
-        names = "r" * len(results) + "q" * len(enqueue) + "s" * len(schedule)
-        rest: list[bytes | str | int] = []
         ttl = self._result_ttl
+        result = "r"
+        if extra.result_ttl is not None:
+            ttl, result = milliseconds(extra.result_ttl), "R"
+        names = result * len(results) + "q" * len(enqueue) + "s" * len(schedule)
+        rest: list[bytes | str | int] = []
         for key, value in results:
             rest += (key, value) if ttl is None else (key, value, ttl, self._name_value(key))
         for body, priority in enqueue:
@@ -68,7 +77,8 @@ class Settling:
             rest += (repr(at), body)
         if dead is not None:
             names += "d"
-            rest += (dead.id, encode_dead(dead), repr(dead.died_at))
+            record = encode_dead(signed(dead, self._consumer))
+            rest += (dead.id, record, repr(dead.died_at))
         if delivery.attempt > 1:
             names += "a"
             rest += (hashlib.sha1(delivery.body, usedforsecurity=False).hexdigest(), receipt)
@@ -99,6 +109,11 @@ class Settling:
         """Add a key to those that the script is given; return its position among the named ones."""
         self._named.append(key)
         return len(self._named)
+
+
+def milliseconds(ttl: float) -> int:
+    """Return a time to live as scripts take it: at least one millisecond."""
+    return max(1, round(ttl * 1000))
 
 
 def score(priority: float | None) -> str:

@@ -5,6 +5,10 @@
 -- What has been put is in `ready`, to be announced.
 local ready = {}
 local RESULT_WIDTH = 4
+
+-- Make room for a result that ends at a moment of its own: it is kept in the same place.
+local function forget_lasting() end
+
 local ends_at
 local function put_result(i)
   if not ends_at then
