@@ -11,6 +11,7 @@ from huey_green import clock
 from huey_green import signals as s
 from huey_green.exceptions import InvalidArgument, UnknownTask
 from huey_green.fingerprint import fingerprint
+from huey_green.limits import DEEPEST, MOST_MEMBERS, MessageRefused, check_following
 from huey_green.message import Delivery, Outgoing
 from huey_green.ports import ResultSource
 from huey_green.result import ChordResult, Result, ResultGroup
@@ -43,8 +44,8 @@ class Enqueueing(Stopping):
         Returns the ``Result`` of a task, a ``ResultGroup`` for a pipeline or a group, a
         ``ChordResult`` for a chord; None when no results are kept. A ``unique`` task of which
         there is one already is not enqueued: the ``Result`` is that one's.
-        Raises ``SerializationError``, or ``StorageUnavailable`` when it may or may not have
-        been accepted.
+        Raises ``SerializationError``, ``InvalidArgument`` for more than one message may bring,
+        or ``StorageUnavailable`` when it may or may not have been accepted.
         """
         if isinstance(task, chord):
             return self._enqueue_chord(task)
@@ -68,6 +69,21 @@ class Enqueueing(Stopping):
             self.storage.enqueue(self.serialize_task(task), task.priority)
             self.signals.send(s.SIGNAL_ENQUEUED, task)
         return self._handle(task)
+
+    def serialize_task(self, task: Task) -> bytes:
+        """Return a task as it is stored; raises ``SerializationError``.
+
+        Its ``expires`` counts from now, unless it has been stored before. Raises
+        ``InvalidArgument``, too, when it is too large, or too many others follow it.
+        """
+        if task.on_complete is not None or task.on_error is not None or task.chord is not None:
+            try:
+                check_following(task, _following)
+            except MessageRefused as error:
+                raise MessageRefused(
+                    f"{self.registry.task_to_string(type(task))} {error}"
+                ) from None
+        return super().serialize_task(task)
 
     def enqueue_many(self, tasks: Iterable[Any]) -> ResultGroup:
         """Add independent tasks, hundreds in one round trip; return their results in order.
@@ -167,7 +183,7 @@ class Enqueueing(Stopping):
     # Chords.
 
     def _enqueue_chord(self, whole: chord) -> Any:
-        first = prepare(whole)
+        first = _prepared(whole)
         for task in first:
             task.resolve_expires(self.utc)
         if self._immediate:
@@ -257,6 +273,23 @@ class Enqueueing(Stopping):
                     callback = self.deserialize_task(member.callback.body)
                     self.signals.send(s.SIGNAL_ENQUEUED, callback)
             bodies.extend(reversed(follow_ups))
+
+
+def _following(task: Task) -> tuple[Task | None, ...]:
+    """Return the tasks whose messages are in the message of ``task``."""
+    return task.on_complete, task.on_error, None if task.chord is None else task.chord.callback
+
+
+def _prepared(whole: chord) -> list[Task]:
+    if len(whole.tasks) > MOST_MEMBERS:
+        raise InvalidArgument(
+            f"a chord has at most {MOST_MEMBERS:,} members, not {len(whole.tasks):,}: its callback "
+            "is given all their values at once"
+        )
+    try:
+        return prepare(whole)
+    except RecursionError:
+        raise InvalidArgument(f"chords are in chords more than {DEEPEST} deep") from None
 
 
 def _check_is_task(one: Any) -> None:

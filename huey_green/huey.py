@@ -14,9 +14,10 @@ from huey_green.exceptions import ConfigurationError
 from huey_green.execution.executor import Executor
 from huey_green.execution.hooks import Hooks
 from huey_green.guarding import Guarding
+from huey_green.limits import LEAST_MESSAGE_SIZE, MAX_MESSAGE_SIZE
 from huey_green.native import AtHome, is_lent
 from huey_green.registry import Registry
-from huey_green.serializer import Serializer, bound, compressing
+from huey_green.serializer import Serializer, bound, compressing, sized
 from huey_green.signals import Signals
 from huey_green.storage.base import BaseStorage
 
@@ -33,6 +34,7 @@ class Huey(Declaring, Driving, Guarding):
     results become bytes. ``store_intermediate_errors`` stores the error of a try that is followed
     by another one, too. ``max_deliveries`` is how often a task may take its consumer down
     before it becomes a dead letter; ``at_most_once`` loses a task rather than run it twice.
+    ``max_message_size`` is how many bytes a task with its arguments, or a result, may take.
     All other arguments go to the storage. (API reference, "Huey object".)
     """
 
@@ -53,12 +55,18 @@ class Huey(Declaring, Driving, Guarding):
         store_intermediate_errors: bool = True,
         max_deliveries: int = 5,
         at_most_once: bool = False,
+        max_message_size: int = MAX_MESSAGE_SIZE,
         **storage_kwargs: Any,
     ) -> None:
         if not isinstance(name, str) or not name:
             raise ConfigurationError(f"the name of a Huey is a string, not {name!r}")
         if not isinstance(max_deliveries, int) or max_deliveries < 1:
             raise ConfigurationError(f"max_deliveries is at least 1, not {max_deliveries!r}")
+        if not isinstance(max_message_size, int) or max_message_size < LEAST_MESSAGE_SIZE:
+            raise ConfigurationError(
+                f"max_message_size is bytes, at least {LEAST_MESSAGE_SIZE}, "
+                f"not {max_message_size!r}"
+            )
         if serializer is not None and not hasattr(serializer, "deserialize"):
             raise ConfigurationError(f"serializer is an object of Serializer, not {serializer!r}")
         if isinstance(serializer, type):
@@ -73,7 +81,7 @@ class Huey(Declaring, Driving, Guarding):
         self.max_deliveries = max_deliveries
         self.at_most_once = at_most_once
         serializer = compressing(serializer or Serializer(), compression, use_zlib)
-        self.serializer = bound(serializer, name)
+        self.serializer = sized(bound(serializer, name), max_message_size)
         self.registry = Registry()
         self.signals = Signals()
         self.hooks_before = Hooks("pre_execute")

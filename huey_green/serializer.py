@@ -177,6 +177,14 @@ def bound(serializer: Serializer, queue: str) -> Serializer:
     return serializer if bind is None else bind(queue)
 
 
+def sized(serializer: Serializer, max_size: int) -> Serializer:
+    """Return ``serializer``, or a copy of it whose ``max_size`` is this one."""
+    if getattr(serializer, "max_size", MAX_MESSAGE_SIZE) != max_size:
+        serializer = copy(serializer)
+        serializer.max_size = max_size
+    return serializer
+
+
 def _guessed(data: bytes) -> str:
     """Say what data seems to be, by its first bytes."""
     if is_signed(data):
@@ -195,4 +203,5 @@ __all__ = [
     "SignedSerializer",
     "bound",
     "compressing",
+    "sized",
 ]

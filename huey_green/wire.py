@@ -7,10 +7,20 @@ values, so that any format which carries those can be used.
 
 from __future__ import annotations
 
-from numbers import Integral, Real
 from typing import Any
 
-from huey_green.exceptions import SerializationError, UnreadableMessage
+from huey_green.envelope import fault, is_sound, plain_number, shown
+from huey_green.exceptions import HueyException, SerializationError, UnreadableMessage
+from huey_green.limits import (
+    DEEPEST,
+    MAX_MESSAGE_SIZE,
+    MOST_TASKS,
+    MessageRefused,
+    UnreadableValue,
+    check_following,
+    too_large,
+    too_many,
+)
 from huey_green.message import Joined, Message, Options, Place
 from huey_green.offender import find_offender
 from huey_green.serializer import Serializer
@@ -27,21 +37,45 @@ _ERROR = "huey_green.error"
 #: The key that marks the value of a chord's member that was not run.
 _SKIPPED = "huey_green.skipped"
 
-# Real: an option may have been computed with numpy. It comes last because it is slow.
-_WHOLE: tuple[type[Any], ...] = (int, Integral)
-_NUMBER: tuple[type[Any], ...] = (float, int, Real)
-_NUMBER_OR_NONE: tuple[type[Any], ...] = (float, int, type(None), Real)
+#: Characters of an error that are quoted in the reason of a dead letter.
+_QUOTED = 500
 
 
 def encode_message(serializer: Serializer, message: Message) -> bytes:
-    """Return ``message`` as bytes; raises ``SerializationError`` naming task and argument."""
+    """Return ``message`` as bytes; raises ``SerializationError`` naming task and argument.
+
+    Raises ``MessageRefused``, which is one and an ``InvalidArgument`` too, for one that is too
+    large, brings too many others or has a field that ``decode_message`` would not take.
+    """
+    if message.on_complete is not None or message.on_error is not None or message.options:
+        check_following(message, _following)
     try:
-        return serializer.serialize(_plain(message))
+        data = serializer.serialize(_plain(message))
+    except MessageRefused as error:
+        raise MessageRefused(f"task {shown(message.name)} {error}") from None
     except Exception as error:
         name, what = _blamed(serializer, message) or (message.name, repr(error))
         raise SerializationError(
             f"the arguments of task {name} cannot be serialized: {what}"
         ) from error
+    if len(data) > (largest := _max_size(serializer)):
+        raise MessageRefused(
+            f"task {message.name} with its arguments {too_large(len(data), largest)}"
+        )
+    return data
+
+
+def _max_size(serializer: Serializer) -> int:
+    try:
+        return serializer.max_size
+    except AttributeError:  # A user's own serializer need not be one of ours.
+        return MAX_MESSAGE_SIZE
+
+
+def _following(message: Message) -> tuple[Message | None, ...]:
+    """Return the messages that a message brings."""
+    place = None if message.options is None else message.options.chord
+    return message.on_complete, message.on_error, place and place.callback
 
 
 def _blamed(serializer: Serializer, message: Message) -> tuple[str, str] | None:
@@ -50,24 +84,31 @@ def _blamed(serializer: Serializer, message: Message) -> tuple[str, str] | None:
         found = find_offender(value, serializer.serialize)
         if found is not None:
             return message.name, argument + found
-    place = None if message.options is None else message.options.chord
-    following = (message.on_complete, message.on_error, place and place.callback)
-    blamed = (_blamed(serializer, one) for one in following if one is not None)
+    blamed = (_blamed(serializer, one) for one in _following(message) if one is not None)
     return next(filter(None, blamed), None)
 
 
 def decode_message(serializer: Serializer, body: bytes) -> Message:
-    """Return the message in ``body``; raises ``UnreadableMessage`` for anything else."""
+    """Return the message in ``body``; raises ``UnreadableMessage`` for anything else.
+
+    What is larger than ``max_message_size`` is not looked into.
+    """
+    if len(body) > (largest := _max_size(serializer)):
+        raise UnreadableMessage(too_large(len(body), largest))
     try:
         return _message(serializer.deserialize(body))
     except UnreadableMessage:
         raise
     except (Exception, SystemExit) as error:
         # SystemExit: unpickling imports modules, and a script without a main guard may exit.
-        raise UnreadableMessage(f"cannot be deserialized: {error!r}") from error
+        raise UnreadableMessage(f"cannot be deserialized: {_quoted(error)}") from error
 
 
 def _plain(message: Message) -> tuple[Any, ...]:
+    if not is_sound(message):
+        wrong = fault(message)
+        if wrong is not None:
+            raise MessageRefused(wrong)
     *values, on_complete, on_error, options = message
     plain = (
         VERSION,
@@ -88,49 +129,96 @@ def _plain_options(options: Options) -> dict[str, Any]:
     return plain
 
 
-def _message(plain: Any) -> Message:
+class _Reading:
+    """How far one body has been read: what is in it may stand there many times over."""
+
+    __slots__ = ("count", "depth")
+
+    def __init__(self) -> None:
+        self.count = self.depth = 0
+
+    def follow(self, plain: Any) -> Message | None:
+        """Return the message that follows the present one, if one does."""
+        if plain is None:
+            return None
+        self.count += 1
+        self.depth += 1
+        if self.depth >= DEEPEST or self.count >= MOST_TASKS:
+            raise UnreadableMessage(too_many())
+        message = _message(plain, self)
+        self.depth -= 1
+        return message
+
+
+def _message(plain: Any, reading: _Reading | None = None) -> Message:
     options = None
     if isinstance(plain, (tuple, list)) and len(plain) == _LENGTH + 1:
         *plain, options = plain
     if not isinstance(plain, (tuple, list)) or len(plain) != _LENGTH or plain[0] != VERSION:
-        raise UnreadableMessage(
-            f"is not a message of huey_green (format {VERSION}) but a {type(plain).__name__}"
-        )
+        raise UnreadableMessage(_not_ours(plain))
     (_, id_, name, args, kwargs, eta, retries, retry_delay, priority, complete, failed) = plain
-    if not (
-        isinstance(id_, str)
-        and isinstance(name, str)
-        and isinstance(args, (tuple, list))
-        and isinstance(kwargs, dict)
-        and isinstance(eta, _NUMBER_OR_NONE)
-        and isinstance(retries, _WHOLE)
-        and isinstance(retry_delay, _NUMBER)
-        and isinstance(priority, _NUMBER_OR_NONE)
-    ):
-        raise UnreadableMessage("has fields of the wrong type")
-    return Message(
-        id_,
-        name,
-        tuple(args),
-        kwargs,
-        eta,
-        retries,
-        retry_delay,
-        priority,
-        None if complete is None else _message(complete),
-        None if failed is None else _message(failed),
-        None if options is None else _options(options),
+    if isinstance(args, list):
+        args = tuple(args)
+    message = Message(id_, name, args, kwargs, eta, retries, retry_delay, priority)
+    if complete is not None or failed is not None or options is not None:
+        reading = reading or _Reading()
+        message = message._replace(
+            on_complete=reading.follow(complete),
+            on_error=reading.follow(failed),
+            options=None if options is None else _options(options, reading),
+        )
+    return message if is_sound(message) else _checked(message)
+
+
+def _checked(message: Message) -> Message:
+    wrong = fault(message)
+    if wrong is not None:
+        raise UnreadableMessage(wrong)
+    return message._replace(
+        eta=plain_number(message.eta),
+        retries=plain_number(message.retries),
+        retry_delay=plain_number(message.retry_delay),
+        priority=plain_number(message.priority),
     )
 
 
-def _options(plain: dict[str, Any]) -> Options:
+def _not_ours(plain: Any) -> str:
+    what = f"is not a message of huey_green (format {VERSION}) but a {type(plain).__name__}"
+    if not isinstance(plain, (tuple, list)) or not plain:
+        return what
+    if plain[0] == VERSION:
+        return f"{what} of {len(plain)} fields, not {_LENGTH} or {_LENGTH + 1}"
+    return f"{what} that begins with {shown(plain[0])}"
+
+
+def _options(plain: Any, reading: _Reading) -> Options:
+    if not isinstance(plain, dict):
+        raise UnreadableMessage(f"has the options {shown(plain)}, which are no dict")
     options = Options(**{name: plain[name] for name in Options._fields if name in plain})
     if options.chord is not None:
-        chord, index, size, callback = options.chord
-        options = options._replace(chord=Place(chord, index, size, _message(callback)))
+        chord, position, size, callback = _parts(options.chord, 4, "chord")
+        following = reading.follow(callback)
+        if following is None:
+            raise UnreadableMessage("has a place in a chord without a callback")
+        options = options._replace(chord=Place(chord, position, size, following))
     if options.joins is not None:
-        options = options._replace(joins=Joined(*options.joins))
+        options = options._replace(joins=Joined(*_parts(options.joins, 2, "joins")))
     return options
+
+
+def _parts(plain: Any, count: int, option: str) -> tuple[Any, ...]:
+    if not isinstance(plain, (tuple, list)) or len(plain) != count:
+        raise UnreadableMessage(f"has the option {option} {shown(plain)}, not of {count} parts")
+    return tuple(plain)
+
+
+def _quoted(error: BaseException) -> str:
+    """Return what an error says, shortened: its class may be anybody's."""
+    try:
+        text = repr(error)
+    except Exception:
+        return type(error).__name__
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}..."
 
 
 class Error:
@@ -177,21 +265,39 @@ def encode_value(serializer: Serializer, value: Any) -> bytes:
     elif value is SKIPPED:
         plain = {_SKIPPED: True}
     try:
-        return serializer.serialize(plain)
+        data = serializer.serialize(plain)
+    except MessageRefused as error:
+        raise MessageRefused(f"a value of type {type(value).__name__} {error}") from None
     except Exception as error:
         path = find_offender(value, serializer.serialize)
         raise SerializationError(
             f"a value of type {type(value).__name__} cannot be serialized: "
             f"{'value' + path if path else repr(error)}"
         ) from error
+    if len(data) > (largest := _max_size(serializer)):
+        raise MessageRefused(
+            f"a value of type {type(value).__name__} {too_large(len(data), largest)}"
+        )
+    return data
 
 
 def decode_value(serializer: Serializer, data: bytes) -> Any:
-    """Return the value in ``data``, a task's error as ``Error``."""
-    value = serializer.deserialize(data)
+    """Return the value in ``data``, a task's error as ``Error``.
+
+    Raises ``UnreadableValue`` for what no serializer like this one has written.
+    """
+    try:
+        value = serializer.deserialize(data)
+    except HueyException:
+        raise  # A signature says itself what is wrong with it.
+    except (Exception, SystemExit) as error:
+        raise UnreadableValue(
+            f"the stored value, {len(data):,} bytes that begin with {shown(bytes(data[:20]))}, "
+            f"cannot be deserialized: {_quoted(error)}"
+        ) from error
     if isinstance(value, dict) and len(value) == 1:
-        if _ERROR in value:
-            return Error(value[_ERROR])
+        if isinstance(metadata := value.get(_ERROR), dict):
+            return Error(metadata)
         if _SKIPPED in value:
             return SKIPPED
     return value

@@ -24,6 +24,7 @@ from huey_green.exceptions import (
     UnreadableMessage,
 )
 from huey_green.execution.outcome import Event, Outcome, Retry, after_failure
+from huey_green.limits import LONGEST_ERROR, LONGEST_TRACEBACK, shortened
 from huey_green.message import (
     NO_EXTRA,
     NOTHING,
@@ -181,12 +182,10 @@ class Endings:
         """Return what a message that has no task leaves to others."""
         if message is None:
             return NO_EXTRA
-        last = message
-        while last.on_complete is not None:
-            last = last.on_complete
+        place = _place_of_message(message)
         extra = NO_EXTRA
-        if last.options is not None and last.options.chord is not None:
-            chord, index, size, callback = last.options.chord
+        if place is not None:
+            chord, index, size, callback = place
             metadata = error_metadata(message.id, error, 0)
             value = encode_value(self._host.serializer, Error(metadata))
             follows = Outgoing(self._encode(_begun(callback)), callback.priority)
@@ -336,9 +335,19 @@ def limit_key(task: Task, registry: Registry) -> str:
 def _place_in_chord(task: Task) -> Place | None:
     """Return the place that this task, or the last one that follows it, fills in a chord."""
     last = task
-    while last.on_complete is not None:
+    while last.chord is None and last.on_complete is not None:
         last = last.on_complete
     return last.chord
+
+
+def _place_of_message(message: Message) -> Place | None:
+    """As ``_place_in_chord``, of a message that has no task."""
+    last: Message | None = message
+    while last is not None:
+        if last.options is not None and last.options.chord is not None:
+            return last.options.chord
+        last = last.on_complete
+    return None
 
 
 def shown(error: BaseException) -> str:
@@ -352,17 +361,25 @@ def shown(error: BaseException) -> str:
 def error_metadata(task_id: str, error: BaseException, retries: int) -> dict[str, Any]:
     """Return what ``TaskException.metadata`` holds."""
     return {
-        "error": shown(error),
+        "error": shortened(shown(error), LONGEST_ERROR),
         "retries": retries,
-        "traceback": "".join(traceback.format_exception(error)),
+        "traceback": _traceback(error),
         "task_id": task_id,
     }
 
 
+def _traceback(error: BaseException) -> str:
+    try:
+        return shortened("".join(traceback.format_exception(error)), LONGEST_TRACEBACK)
+    except Exception as failed:  # Errors are users' classes, and may be chained without an end.
+        return f"(none: {shown(failed)})"
+
+
 def failed_on(delivery: Delivery, error: Exception) -> DeadLetter:
     """Return the dead letter of a delivery on which this library itself failed."""
-    letter = _dead_letter(delivery, None, f"could not be handled: {error!r}")
-    return letter._replace(traceback="".join(traceback.format_exception(error)))
+    what = shortened(shown(error), LONGEST_ERROR)
+    letter = _dead_letter(delivery, None, f"could not be handled: {what}")
+    return letter._replace(traceback=_traceback(error))
 
 
 def _dead_letter(delivery: Delivery, task_id: str | None, reason: str) -> DeadLetter:

@@ -84,8 +84,12 @@ class Executor:
             task = host.registry.create_task(message, host.utc)
         except UnreadableMessage as error:
             return self.endings.unreadable(delivery, message, error)
-        except Exception as error:
-            return self.endings.unreadable(delivery, message, UnreadableMessage(repr(error)))
+        except BaseException as error:
+            # To read it is to run code: what says GreenletExit would come back for ever.
+            if isinstance(error, KeyboardInterrupt) and _may_be_ctrl_c():
+                raise
+            wrong = UnreadableMessage(f"cannot be read: {endings.shown(error)}")
+            return self.endings.unreadable(delivery, message, wrong)
         if delivery.attempt > 1:
             task.has_progress = True  # It may have: whoever ran it before has died.
         if delivery.attempt > host.max_deliveries:
@@ -97,7 +101,10 @@ class Executor:
             if host.is_canceled(task):
                 return self._canceled(task)
             return self.endings.scheduled(delivery, task, message.eta)
-        return self.admit(task, now, host.reason_not_to_run)
+        try:
+            return self.admit(task, now, host.reason_not_to_run)
+        except UnreadableMessage as error:  # The values of the chord that it joins.
+            return self.endings.unreadable(delivery, message, error)
 
     def admit(
         self, task: Task, now: float, reason_not_to_run: Callable[[Task, float], str | None]

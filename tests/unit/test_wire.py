@@ -34,9 +34,10 @@ values = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=5,
 )
+names = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1)
 single_messages = st.tuples(
-    st.text(min_size=1),
-    st.text(min_size=1),
+    names,
+    names,
     st.lists(values, max_size=3).map(tuple),
     st.dictionaries(st.text(), values, max_size=3),
     st.none() | st.floats(0, 4e9),
