@@ -2,11 +2,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from tls_server import TLSServer, server_with_tls
 
 from huey_green import Consumer
 
@@ -46,3 +47,14 @@ def consume(request: pytest.FixtureRequest) -> Callable[..., Consumer]:
         return consumer
 
     return start
+
+
+@pytest.fixture(scope="session")
+def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TLSServer]:
+    """A Redis that speaks TLS; a test may change its settings, and puts them back."""
+    server, why_not = server_with_tls()
+    if server is None:
+        pytest.skip(why_not)
+    found = TLSServer(server, tmp_path_factory.mktemp("tls"))
+    with found.plain:
+        yield found

@@ -9,6 +9,7 @@ callers should take turns.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -37,8 +38,32 @@ _NOT_NOW = (
 _NOT_NOW_CLASSES = (
     redis.exceptions.ReadOnlyError,
     redis.exceptions.OutOfMemoryError,
-    redis.exceptions.NoPermissionError,
 )
+
+#: What OpenSSL says, and what that means to the reader of a log.
+_TLS_TROUBLES = (
+    (
+        ("CERTIFICATE_VERIFY_FAILED",),
+        "is not trusted: its certificate is for another host, or from an authority that is not in"
+        " ssl_ca_certs",
+    ),
+    (
+        ("CERTIFICATE_REQUIRED",),
+        "wants a certificate: give one that it knows, with ssl_certfile and ssl_keyfile",
+    ),
+    (
+        ("ALERT_UNKNOWN_CA", "ALERT_BAD_CERTIFICATE", "ALERT_CERTIFICATE"),
+        "does not accept the certificate in ssl_certfile",
+    ),
+    (
+        ("EOF occurred in violation of protocol",),
+        "ended the TLS connection: does it want a certificate (ssl_certfile, ssl_keyfile)?",
+    ),
+    (("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"), "does not speak TLS at this port"),
+)
+
+# The server names the user who may not do something; who that is belongs into no log.
+_USER = re.compile(r"\bUser \S+ has")
 
 Command = Sequence[Any]
 
@@ -49,15 +74,29 @@ class ScriptMissing(Exception):
 
 @contextmanager
 def translated(where: str) -> Iterator[None]:
-    """Turn redis-py's errors into ours; ``where`` names the server, without a password."""
+    """Turn redis-py's errors into ours; ``where`` names the server, without user and password."""
     try:
         yield
+    except redis.AuthenticationError as error:
+        raise StorageUnavailable(f"Redis at {where} refuses: {error}") from error
     except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
-        raise StorageUnavailable(f"Redis at {where} does not answer: {error}") from error
+        raise StorageUnavailable(f"Redis at {where} {_trouble(error)}") from error
+    except redis.exceptions.NoPermissionError as error:
+        told = _USER.sub("this user has", str(error))
+        # Not "from": what is raised from it is logged together with it.
+        raise StorageUnavailable(f"Redis at {where} refuses: {told}") from None
     except redis.ResponseError as error:
         if isinstance(error, _NOT_NOW_CLASSES) or str(error).startswith(_NOT_NOW):
             raise StorageUnavailable(f"Redis at {where} refuses: {error}") from error
         raise
+
+
+def _trouble(error: Exception) -> str:
+    """Say to a person why a server was not reached."""
+    for words, meaning in _TLS_TROUBLES:
+        if any(word in str(error) for word in words):
+            return f"{meaning} ({error})"
+    return f"does not answer: {error}"
 
 
 class Link:
@@ -97,8 +136,9 @@ class Link:
         Its answers are awaited for ``read_timeout`` seconds, None for as long as configured.
         """
         # Past the pool, which counts what it makes and never counts down what it does not get
-        # back; and a reply is bytes here, whatever an application's own client wants.
-        kwargs = {**self._pool.connection_kwargs, "decode_responses": False}
+        # back; and a reply is bytes, in the protocol whose shapes we read, whatever an
+        # application's own client wants.
+        kwargs = {**self._pool.connection_kwargs, "decode_responses": False, "protocol": 2}
         connection: Any = self._pool.connection_class(**kwargs)
         if read_timeout is not None:
             connection.socket_timeout = read_timeout
