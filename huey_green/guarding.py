@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from huey_green.locks import TaskLock, lock_key
+from huey_green.locks import TaskLock, check_name, lock_key
 from huey_green.ratelimit import RateLimit
 from huey_green.semaphore import Semaphore
 from huey_green.storage.base import BaseStorage
@@ -26,10 +26,13 @@ class Guarding:
 
     def is_locked(self, lock_name: str) -> bool:
         """Say whether a lock is held."""
+        check_name("a lock", lock_name)
         return self.storage.has_data_for_key(lock_key(self.name, lock_name))
 
     def flush_locks(self, *names: str) -> set[str]:
         """Free the locks of this application, and ``names``; return those that were held."""
+        for name in names:
+            check_name("a lock", name)
         known = {*self._locks, *names}
         return {name for name in known if self.storage.delete_data(lock_key(self.name, name))}
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 from collections.abc import Callable
@@ -17,6 +18,19 @@ from huey_green.task_options import check_decorated
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def check_name(what: str, name: object) -> None:
+    """Raise ``ConfigurationError`` unless ``name`` can be the name of a lock or limit."""
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError(f"{what} has a name, not {name!r}")
+
+
+def check_seconds(what: str, value: object) -> None:
+    """Raise ``ConfigurationError`` unless ``value`` is a number of seconds above 0."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 < value < math.inf:  # type: ignore[operator]
+        raise ConfigurationError(f"{what} is seconds above 0, not {value!r}")
 
 
 def lock_key(queue: str, name: str) -> str:
@@ -35,10 +49,9 @@ class TaskLock:
     def __init__(
         self, storage: Callable[[], BaseStorage], queue: str, name: str, ttl: float | None = None
     ) -> None:
-        if not isinstance(name, str) or not name:
-            raise ConfigurationError(f"a lock has a name, not {name!r}")
-        if ttl is not None and (not isinstance(ttl, (int, float)) or not ttl > 0):
-            raise ConfigurationError(f"ttl is seconds above 0, not {ttl!r}")
+        check_name("a lock", name)
+        if ttl is not None:
+            check_seconds("ttl", ttl)
         self._storage = storage
         self._key = lock_key(queue, name)
         self._name = name

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import wraps
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 from huey_green.exceptions import ConfigurationError, RateLimitExceeded
+from huey_green.locks import check_name, check_seconds
 from huey_green.storage.base import BaseStorage
 from huey_green.task_options import check_decorated
 
@@ -34,13 +34,12 @@ class RateLimit:
         per: float,
         retry: bool = True,
     ) -> None:
-        if not isinstance(name, str) or not name:
-            raise ConfigurationError(f"a rate limit has a name, not {name!r}")
+        check_name("a rate limit", name)
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
             raise ConfigurationError(f"limit is a whole number from 1, not {limit!r}")
-        is_number = isinstance(per, (int, float)) and not isinstance(per, bool)
-        if not is_number or not 0 < per < math.inf:
-            raise ConfigurationError(f"per is seconds above 0, not {per!r}")
+        check_seconds("per", per)
+        if not isinstance(retry, bool):
+            raise ConfigurationError(f"retry is True or False, not {retry!r}")
         self._storage = storage
         self.name = name
         self.limit = limit

@@ -19,7 +19,7 @@ from huey_green.exceptions import (
     StorageUnavailable,
     TaskLockedException,
 )
-from huey_green.locks import lock_key
+from huey_green.locks import check_name, check_seconds, lock_key
 from huey_green.storage.base import BaseStorage
 from huey_green.task_options import check_decorated
 
@@ -56,10 +56,9 @@ class Semaphore:
         value: int = 1,
         ttl: float | None = None,
     ) -> None:
-        if not isinstance(name, str) or not name:
-            raise ConfigurationError(f"a semaphore has a name, not {name!r}")
-        if ttl is not None and (not isinstance(ttl, (int, float)) or not ttl > 0):
-            raise ConfigurationError(f"the time of a permit is seconds above 0, not {ttl!r}")
+        check_name("a semaphore", name)
+        if ttl is not None:
+            check_seconds("ttl, the time of a permit,", ttl)
         self._storage = storage
         self._name = name
         self._permits = [lock_key(queue, one) for one in self.lock_names(name, value)]

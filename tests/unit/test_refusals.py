@@ -76,3 +76,19 @@ def test_a_line_of_a_crontab():
 def test_a_share_that_is_none(huey):
     with pytest.raises(ConfigurationError, match="retry_jitter is a share from 0 to 1, not 5"):
         huey.task(retry_jitter=5)(lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("guard", "options", "text"),
+    [
+        ("lock_task", {"ttl": True}, "ttl is seconds above 0, not True"),
+        ("lock_task", {"ttl": float("inf")}, "ttl is seconds above 0, not inf"),
+        ("lock_task_semaphore", {"ttl": "1"}, "is seconds above 0, not '1'"),
+        ("rate_limit", {"limit": 1, "per": 1, "retry": "no"}, "retry is True or False, not 'no'"),
+        ("is_locked", {}, "a lock has a name, not 5"),
+        ("flush_locks", {}, "a lock has a name, not 5"),
+    ],
+)
+def test_a_guard_with_what_it_cannot_take(huey, guard, options, text):
+    with pytest.raises(ConfigurationError, match=text):
+        getattr(huey, guard)(5 if "name, not 5" in text else "name", **options)
