@@ -20,7 +20,7 @@ from chaos.world import KINDS
 #: Modules that fill the registry.
 MODULES = (
     "kills",
-    "stops",
+    "stops", "recovery",
     "hostile",
 )
 
