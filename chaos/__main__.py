@@ -20,7 +20,8 @@ from chaos.world import KINDS
 #: Modules that fill the registry.
 MODULES = (
     "kills",
-    "stops", "recovery",
+    "stops",
+    "recovery",
     "hostile",
 )
 
