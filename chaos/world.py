@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -155,7 +156,8 @@ class World:
             load = (f"{self.seed}-{who}", rate / count, seconds, kinds or tuple(JOBS))
             producers.append(Producer(who, self.directory, self.ledger, load, extra))
         self.producers += producers
-        eventually(lambda: all(self.has("accepted", by=one.who) for one in producers), "first jobs")
+        for one in producers:
+            one.wait_for(partial(self.has, "accepted", by=one.who), "a first job")
         try:
             yield producers
         finally:
