@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,8 @@ from redis.exceptions import NoScriptError
 from huey_green import clock
 from huey_green.exceptions import StorageUnavailable
 from huey_green.storage.redis.params import pool_of, where
+from huey_green.storage.redis.refusals import says_no_master, says_not_now
+from huey_green.storage.redis.sentinels import apart
 from huey_green.storage.redis.turns import Turns
 
 #: Connections that one process opens for commands. Those that wait come on top: one for
@@ -28,17 +31,6 @@ MAX_CONNECTIONS = 2
 
 #: Seconds of idleness after which a connection is looked at before it is used again.
 TRUSTED_FOR = 1.0
-
-#: Answers that say "not now": the server restarts, is a replica, is full, or refuses us for now.
-_NOT_NOW = (
-    *("LOADING", "READONLY", "OOM", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS"),
-    *("NOAUTH", "WRONGPASS", "NOPERM", "MISCONF", "max number of clients"),
-)
-# redis-py takes these words off some messages and tells them by class.
-_NOT_NOW_CLASSES = (
-    redis.exceptions.ReadOnlyError,
-    redis.exceptions.OutOfMemoryError,
-)
 
 #: What OpenSSL says, and what that means to the reader of a log.
 _TLS_TROUBLES = (
@@ -86,7 +78,7 @@ def translated(where: str) -> Iterator[None]:
         # Not "from": what is raised from it is logged together with it.
         raise StorageUnavailable(f"Redis at {where} refuses: {told}") from None
     except redis.ResponseError as error:
-        if isinstance(error, _NOT_NOW_CLASSES) or str(error).startswith(_NOT_NOW):
+        if says_not_now(error):
             raise StorageUnavailable(f"Redis at {where} refuses: {error}") from error
         raise
 
@@ -118,17 +110,20 @@ class Link:
         self._limit = max_connections or MAX_CONNECTIONS
         self._read_timeout = read_timeout
         self.where = where(self._pool)
+        #: Called when the server has stopped answering: for who waits on a connection of his own.
+        self.when_silent: list[Callable[[], None]] = []
         self._start()
 
     def _start(self) -> None:
         self._pid = os.getpid()
         self._turns = Turns(self._limit)
         self._idle: list[tuple[Any, float]] = []
+        self._lent: list[Any] = []
         self._trusted_from = 0.0
 
     def another(self, max_connections: int = 1, read_timeout: float | None = None) -> Link:
         """Return a link to the same server that shares no connection with this one."""
-        return Link(None, self._pool, max_connections, read_timeout)
+        return Link(None, apart(self._pool), max_connections, read_timeout)
 
     def new_connection(self, read_timeout: float | None = None) -> Any:
         """Return a connection that is not opened yet and belongs to the caller.
@@ -174,20 +169,28 @@ class Link:
             self._start()  # In a forked child: the parent's connections are not ours.
         with translated(self.where), self._turns:
             connection = self._take()
+            self._lent.append(connection)
             try:
                 yield (
                     lambda *commands: _raising(exchange(connection, commands)),
                     lambda *commands: stream(connection, commands),
                 )
-            except (ScriptMissing, redis.ResponseError):
+            except ScriptMissing:
                 raise
-            except BaseException:
+            except redis.ResponseError as error:
+                if says_no_master(error):
+                    connection.disconnect()
+                    self.close()
+                raise
+            except BaseException as error:
                 # Killed or timed out half-way: what is still to come must not answer another call.
                 # And whatever cut this one has probably cut the others.
                 connection.disconnect()
                 self._trusted_from = clock.monotonic()
+                self._note_silence(error)
                 raise
             finally:
+                self._lent.remove(connection)
                 self._idle.append((connection, clock.monotonic()))
 
     def _take(self) -> Any:
@@ -199,18 +202,39 @@ class Link:
             if self._is_doubtful(used_at) and _is_stale(connection):
                 connection.disconnect()
             connection.connect()
-        except BaseException:
+        except BaseException as error:
             connection.disconnect()
+            self._note_silence(error)
             raise
         return connection
 
+    def _note_silence(self, error: BaseException) -> None:
+        if isinstance(error, (redis.TimeoutError, TimeoutError)):
+            for call in self.when_silent:
+                call()
+
     def _is_doubtful(self, used_at: float) -> bool:
         return used_at <= self._trusted_from or clock.monotonic() - used_at > TRUSTED_FOR
+
+    def cut(self) -> None:
+        """End what is under way, in other greenlets or threads: it raises StorageUnavailable."""
+        for connection in tuple(self._lent):
+            shut(connection)
 
     def close(self) -> None:
         """Close the idle connections; the next call opens new ones."""
         while self._idle:
             self._idle.pop()[0].disconnect()
+
+
+def shut(connection: Any) -> None:
+    """End the read in a connection that another greenlet or thread uses; closing it would not."""
+    sock = getattr(connection, "_sock", None)
+    if sock is not None:
+        try:
+            sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # It has ended by itself.
 
 
 def exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:

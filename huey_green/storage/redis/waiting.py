@@ -30,6 +30,8 @@ class Waiting:
     def __init__(self, link: Link) -> None:
         self._link = link.another(read_timeout=LONGEST_WAIT + WAIT_MARGIN)
         self._control = link
+        # While a server is silent, nothing else would tell for as long as a wait may take.
+        link.when_silent.append(self._link.cut)
         self._client: int | None = None
         self._interrupted = False
 

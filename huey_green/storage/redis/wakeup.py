@@ -12,7 +12,7 @@ import redis
 
 from huey_green import clock
 from huey_green.backoff import exponential, jittered
-from huey_green.storage.redis.connect import Link, exchange
+from huey_green.storage.redis.connect import Link, exchange, shut
 
 #: Seconds after which a silent connection is asked whether it still lives, and after which a
 #: caller looks for itself: the bound on what a lost wake-up can cost.
@@ -49,6 +49,7 @@ class Wakeup:
     def __init__(self, link: Link, channel: str) -> None:
         self._link = link
         self._channel = channel
+        link.when_silent.append(lambda: shut(self._connection))
         self._reset()
 
     def _reset(self) -> None:
@@ -216,13 +217,7 @@ class Wakeup:
         thread = self._thread
         self._closed = True
         if thread is not None and self._pid == os.getpid():
-            # Ends the read in the other thread; closing it here would not.
-            sock = getattr(self._connection, "_sock", None)
-            if sock is not None:
-                try:
-                    sock.shutdown(2)
-                except OSError:
-                    return
+            shut(self._connection)
             thread.join(SILENCE)
 
 
