@@ -80,6 +80,7 @@ class MemoryLimits(MemoryValues):
                 return False
             if ready.permit != key and self._permits(key) >= limit:
                 del held[delivery.receipt or ""]
+                ready.parked_as = next(self._order)
                 self._parked.setdefault(key, deque()).append(ready)
                 return False
             ready.permit = key
@@ -99,8 +100,9 @@ class MemoryLimits(MemoryValues):
 
     def parked_items(self, limit: int | None = None) -> list[bytes]:
         with self._changed:
-            every = [ready.body for parked in self._parked.values() for ready in parked]
-            return every[:limit]
+            every = [ready for parked in self._parked.values() for ready in parked]
+            every.sort(key=lambda ready: ready.parked_as)
+            return [ready.body for ready in every[:limit]]
 
     def hit(self, key: str, limit: int, per: float, now: float | None = None) -> float:
         with self._changed:

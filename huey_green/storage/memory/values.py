@@ -19,7 +19,7 @@ from huey_green.storage.memory.changes import Changes
 class Ready:
     """A message in the queue: ordered by priority, then by arrival."""
 
-    __slots__ = ("begun", "body", "history", "order", "permit", "priority")
+    __slots__ = ("begun", "body", "history", "order", "parked_as", "permit", "priority")
 
     def __init__(self, body: bytes, priority: float, order: int, history: tuple[str, ...]) -> None:
         self.body = body
@@ -29,6 +29,8 @@ class Ready:
         self.begun = False
         #: The key under which its lease holds a permit.
         self.permit: str | None = None
+        #: Its turn among all that were ever parked.
+        self.parked_as = 0
 
     def __lt__(self, other: Ready) -> bool:
         return (-self.priority, self.order) < (-other.priority, other.order)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+"""What the model has found, each as a short example, asked of every storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from worlds import REDIS_KINDS, FileWorld, MemoryWorld, RedisWorld, SqliteWorld, World
+
+from huey_green.message import Outgoing
+from huey_green.testing.redis import PrivateRedis
+
+LOCAL = {"memory": MemoryWorld, "sqlite": SqliteWorld, "file": FileWorld}
+
+
+@pytest.fixture(params=[*LOCAL, "list", "zset"])
+def world(request: pytest.FixtureRequest, redis_server: PrivateRedis) -> Iterator[World]:
+    kind = request.param
+    made = LOCAL[kind]() if kind in LOCAL else RedisWorld(redis_server, REDIS_KINDS[kind])
+    yield made
+    made.close()
+
+
+def test_parked_messages_are_told_in_the_order_in_which_they_were_parked(world: World) -> None:
+    storage = world.eye
+    storage.enqueue_many([Outgoing(b"first"), Outgoing(b"second"), Outgoing(b"third")])
+    for delivery, key in zip(storage.fetch("one", 3), ("a", "b", "a"), strict=True):
+        assert not storage.admit("one", delivery, key, 0)
+    assert storage.parked_items() == [b"first", b"second", b"third"]
+    assert storage.parked_items(2) == [b"first", b"second"]
