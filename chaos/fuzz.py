@@ -64,10 +64,10 @@ MEMORY = 1536 * 1024 * 1024
 
 
 class Fates(NamedTuple):
-    """What has become of messages: by id, the dead ones by what was delivered."""
+    """What has become of messages: by id, or by what was delivered where that has none."""
 
     executed: Counter[str]
-    dead: Counter[bytes]
+    dead: Counter[str | bytes]
     later: Counter[str]
     results: Counter[str]
 
@@ -126,20 +126,30 @@ class Twin:
         while deliveries := storage.fetch("twin", 500):
             ends = [Settlement(one, huey.executor.run(one).effects) for one in deliveries]
             assert not storage.settle("twin", ends)
-        self.reasons.update(letter.reason[:30] for letter in huey.dead_letters())
+        self.reasons.update(_kind_of(letter.reason) for letter in huey.dead_letters())
         fates = fates_in(huey, Counter(self._executed))
         huey.flush()
         return fates
+
+
+def _kind_of(reason: str) -> str:
+    """Return a reason without what differs from message to message."""
+    words = reason.partition("(")[0].split()
+    return " ".join(words if words[0] == "cannot" else words[:4])
 
 
 def fates_in(huey: Huey, executed: Counter[str]) -> Fates:
     """Return what a storage says, beside what was executed."""
     storage = huey.storage
     later = (decode_message(huey.serializer, body).id for body in storage.scheduled_items())
-    dead = [letter for letter in storage.dead_letters() if letter.reason]
+    dead = (
+        letter.body if letter.id.startswith("unreadable-") else letter.id
+        for letter in storage.dead_letters()
+        if letter.reason
+    )
     return Fates(
         executed,
-        Counter(letter.body for letter in dead),
+        Counter(dead),
         Counter(later),
         Counter(str(key) for key in storage.result_items()),
     )
@@ -318,7 +328,7 @@ def _print(tally: Tally) -> None:
         flush=True,
     )
     for reason, count in tally.reasons.most_common(4):
-        print(f"{'':16}{count:>9,}  {reason}...")
+        print(f"{'':16}{count:>8,}  {reason} ...")
 
 
 if __name__ == "__main__":
