@@ -98,9 +98,16 @@ class _Absences:
         self._lease = lease
         self._told_to_stop: dict[str, list[float]] = defaultdict(list)
         began: dict[tuple[str, str], float] = {}
+        stopped: set[str] = set()
         for record in records:
             what, at = record["what"], record["at"]
-            if what == "killed" or (what == "ended-process" and record["status"] != 0):
+            if what == "stopped":
+                stopped.add(record["by"])
+            elif what == "started":
+                stopped.discard(record["by"])
+            elif what == "ended-process" and record["who"] in stopped:
+                continue  # It had left everything in order, whatever ended it then.
+            elif what == "killed" or (what == "ended-process" and record["status"] != 0):
                 self.deaths.setdefault(record["who"], at)
                 self._ends[record["who"]] = at
             elif what == "signal":

@@ -69,6 +69,7 @@ def test_what_an_enqueue_without_an_answer_became_does_not_matter() -> None:
 
 KILLED = {"at": 2.05, "what": "killed", "by": "harness", "who": "c1"}
 GONE = {"at": 2.02, "what": "ended-process", "by": "harness", "who": "c1", "status": -9}
+STOPPED = {"at": 2.15, "what": "stopped", "by": "c1"}
 DEAF = {"at": 2.0, "what": "deaf", "by": "c1", "run": "c1/2.0/"}
 TOLD = {"at": 2.05, "what": "signal", "by": "harness", "who": "c1", "number": 15}
 SUSPENDED = [
@@ -102,6 +103,8 @@ OUTAGE = [
         (ran("a"), [OUTAGE[0], {**OUTAGE[1], "at": 2.5}], False),
         (ran("a"), [{"at": 2.1, "what": "ended-process", "who": "c1", "status": 137}], True),
         (ran("a"), [{"at": 2.1, "what": "ended-process", "who": "c1", "status": 0}], False),
+        (ran("a"), [STOPPED, {**GONE, "at": 2.2}], False),  # It had settled all before.
+        (ran("a"), [STOPPED, {**STOPPED, "what": "started"}, {**GONE, "at": 2.2}], True),
     ],
 )
 def test_a_second_execution_needs_a_reason(
