@@ -104,7 +104,7 @@ class Messages:
     def all_parked(self) -> list[Message]:
         """Return the parked messages, the longest waiting first."""
         every = [one for waiting in self.parked.values() for one in waiting.values()]
-        return sorted(every, key=lambda one: one.parked or ("", 0))
+        return sorted(every, key=lambda one: one.parked[1] if one.parked else 0)
 
     def holder(self, consumer: str, receipt: str | None) -> Message | None:
         """Return the message of a receipt if ``consumer`` holds it."""
