@@ -172,7 +172,7 @@ class Fed:
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "huey_green", "chaos.fuzz_app.huey"),
-                *("-w", "50", "-l", str(self._log), "-m", "0.1"),
+                *("-w", "50", "-l", str(self._log), "-m", "0.1", "-q"),
             ],
             env={**os.environ, "CHAOS_FUZZ": json.dumps(given), "PYTHONPATH": str(ROOT)},
             start_new_session=True,
@@ -298,7 +298,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--batch", type=int, default=2000, help="at a time (default: 2000)")
     parser.add_argument("--only", default="", help="lanes with this word in their name")
     given = parser.parse_args(argv)
-    logging.disable(logging.CRITICAL)  # Of the twin: each bad message is worth an error.
+    # For the twin: each bad message is worth an error and a traceback.
+    logging.disable(logging.CRITICAL)
+    sys.tracebacklimit = 0
     _bound_memory()
     lanes = {lane: share for lane, share in LANES.items() if given.only in " ".join(lane)}
     total = Counter[str]()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
 import random
@@ -141,15 +142,19 @@ class Maker:
     def _odd(self) -> Any:
         chosen = self._random.choice(ODD)
         # Not twice the same: as an id it has to be somebody's.
-        return f"x {self._random.getrandbits(64):x}" if chosen == "x" else chosen
+        if chosen == "x":
+            return f"x {self._random.getrandbits(64):x}"
+        return copy.deepcopy(chosen) if isinstance(chosen, (list, dict)) else chosen
 
     def _written(self, plain: Any) -> bytes:
         try:
             return self._serializer.serialize(plain)
         except Exception:
             # This serializer does not write it. A hostile producer has its own.
-            text = json.dumps(plain, default=str).encode("utf-8", "surrogatepass")
-            return self._serializer.serialize([]) if len(text) > 200_000 else text
+            try:
+                return json.dumps(plain, default=str).encode("utf-8", "surrogatepass")
+            except RecursionError:
+                return b"[" * 2000
 
     def _monster(self) -> bytes:
         """Return what is very large, very deep, or both once it is expanded."""
