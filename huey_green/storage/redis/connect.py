@@ -210,7 +210,7 @@ class Link:
 
     def _note_silence(self, error: BaseException) -> None:
         if isinstance(error, (redis.TimeoutError, TimeoutError)):
-            for call in self.when_silent:
+            for call in tuple(self.when_silent):
                 call()
 
     def _is_doubtful(self, used_at: float) -> bool:

@@ -30,8 +30,6 @@ class Waiting:
     def __init__(self, link: Link) -> None:
         self._link = link.another(read_timeout=LONGEST_WAIT + WAIT_MARGIN)
         self._control = link
-        # While a server is silent, nothing else would tell for as long as a wait may take.
-        link.when_silent.append(self._link.cut)
         self._client: int | None = None
         self._interrupted = False
 
@@ -45,6 +43,8 @@ class Waiting:
         if self._interrupted:
             self._interrupted = False
             return None
+        # While a server is silent, nothing else would tell for as long as a wait may take.
+        self._control.when_silent.append(self._link.cut)
         try:
             with self._link.conversation() as (_, answers):
                 following = answers(("CLIENT", "ID"), before, blocking, after)
@@ -57,6 +57,7 @@ class Waiting:
                     raise_if_error(answer)
                 return Waited(last, is_missing)
         finally:
+            self._control.when_silent.remove(self._link.cut)
             self._client = None
             self._interrupted = False
 
