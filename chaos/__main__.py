@@ -23,6 +23,7 @@ MODULES = (
     "stops",
     "recovery",
     "hostile",
+    "outages",
 )
 
 #: Commands of their own: they take the rest of the line.
