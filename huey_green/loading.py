@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 import traceback
 from importlib import import_module
@@ -69,7 +70,15 @@ def _user_error(name: str) -> str:
     lines = ["Traceback (most recent call last):\n"] if frames else []
     lines += traceback.format_list(frames)
     lines += traceback.format_exception_only(kind, error)
-    return f"importing {name} failed with an error of its own:\n\n{''.join(lines).rstrip()}"
+    text = _without_secrets("".join(lines).rstrip())
+    return f"importing {name} failed with an error of its own:\n\n{text}"
+
+
+def _without_secrets(text: str) -> str:
+    """Return text that may show the application's source, without what it has of passwords."""
+    # All of a URL: where it is misspelt a part of the password may stand for the host.
+    text = re.sub(r"(?<=://)[^\s'\"]*@[^\s'\"]*", "...", text)
+    return re.sub(r"(\b(?:password|secret)\w*\s*=\s*)(['\"]).*?\2", r"\1\2...\2", text)
 
 
 def _attribute(module: ModuleType, module_name: str, name: str) -> object:

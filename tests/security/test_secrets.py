@@ -280,7 +280,6 @@ def test_help_and_what_is_logged_in_process_say_nothing_of_it(command, host, nam
     huey.storage.close()
 
 
-@pytest.mark.xfail(strict=True, reason="loading.py shows the source lines of the application")
 def test_a_url_in_the_source_of_an_application_is_not_shown_with_its_mistake(command):
     wrong = f"redis://{USER}:hunter2@localhost:hunter3/0"
     consumer = command(wrong, APPLICATION.replace('os.environ["URL"]', repr(wrong)))
