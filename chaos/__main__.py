@@ -24,6 +24,8 @@ MODULES = (
     "recovery",
     "hostile",
     "outages",
+    "network",
+    "sentinel",
 )
 
 #: Commands of their own: they take the rest of the line.

@@ -195,8 +195,10 @@ def password_changed(world: World) -> None:
         client.config_set("requirepass", "changed")
         client.execute_command("CLIENT", "KILL", "TYPE", "normal")
         client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
-        informed = world.consumer(CHAOS_URL=url.replace("redis://", "redis://:changed@"))
-        world.works()
+        known = {"CHAOS_URL": url.replace("redis://", "redis://:changed@")}
+        informed = world.consumer(**known)
+        with world.producing(50.0, 0.05, 1, **known):
+            world.works()
         client.config_set("requirepass", "")
     informed.stop()
     world.consumers.remove(informed)

@@ -106,6 +106,16 @@ class Proxy:
 
         return self._called(end)
 
+    def cut_clients(self) -> int:
+        """End all connections at the clients' side: what is on its way to the server arrives."""
+
+        def end() -> int:
+            for pair in self._pairs:
+                pair.ends[TO_CLIENT][1].transport.abort()
+            return len(self._pairs)
+
+        return self._called(end)
+
     def cut_after(self, direction: str, most: int, chance: random.Random, reset: bool) -> int:
         """End each connection after up to ``most`` more bytes, in the midst of whatever that is."""
 
