@@ -11,7 +11,7 @@ from huey_green import clock
 from huey_green import signals as s
 from huey_green.exceptions import InvalidArgument, UnknownTask
 from huey_green.fingerprint import fingerprint
-from huey_green.limits import DEEPEST, MOST_MEMBERS, MessageRefused, check_following
+from huey_green.limits import CHORD_DEPTH, DEEPEST, MOST_MEMBERS, MessageRefused, check_following
 from huey_green.message import Delivery, Outgoing
 from huey_green.ports import ResultSource
 from huey_green.result import ChordResult, Result, ResultGroup
@@ -289,7 +289,9 @@ def _prepared(whole: chord) -> list[Task]:
     try:
         return prepare(whole)
     except RecursionError:
-        raise InvalidArgument(f"chords are in chords more than {DEEPEST} deep") from None
+        raise InvalidArgument(
+            f"chords are in chords more than {DEEPEST // CHORD_DEPTH} deep"
+        ) from None
 
 
 def _check_is_task(one: Any) -> None:

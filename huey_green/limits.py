@@ -19,8 +19,11 @@ MAX_MESSAGE_SIZE = 64 * 1024 * 1024
 LEAST_MESSAGE_SIZE = 256 * 1024
 
 #: How many tasks may follow one another in one message: each brings all that come after it. Each
-#: takes two frames of Python's stack where JSON is written, of a thousand.
-DEEPEST = 300
+#: takes two or three frames of the thousand of Python's stack.
+DEEPEST = 250
+
+#: As how many steps a chord in a chord counts: it stands that much deeper in a message.
+CHORD_DEPTH = 3
 
 #: How many tasks one message may bring in all: steps, error tasks, callbacks of chords.
 MOST_TASKS = 1000
@@ -61,6 +64,7 @@ class UnreadableValue(UnreadableMessage):
 def check_following(first: T, following: Callable[[T], Iterable[T | None]]) -> None:
     """Raise ``MessageRefused`` if more follows ``first`` than one message may bring.
 
+    ``following`` tells what is next after one: on success, on error, as callback of its chord.
     Goes no deeper than that, and does not recurse.
     """
     left = [(first, 1)]
@@ -70,14 +74,17 @@ def check_following(first: T, following: Callable[[T], Iterable[T | None]]) -> N
         count += 1
         if depth > DEEPEST or count > MOST_TASKS:
             raise MessageRefused(too_many())
-        left += [(other, depth + 1) for other in following(one) if other is not None]
+        for other, deeper in zip(following(one), (1, 1, CHORD_DEPTH), strict=True):
+            if other is not None:
+                left.append((other, depth + deeper))
 
 
 def too_many() -> str:
     """Return what is said of a message that brings too many others."""
     return (
-        f"brings more than {DEEPEST} tasks one after the other, or {MOST_TASKS} in all: each step "
-        "of a pipeline carries all that follow it; enqueue the rest in the last step"
+        f"brings more than {DEEPEST} tasks one after the other (a chord in a chord counts as "
+        f"{CHORD_DEPTH}), or {MOST_TASKS} in all: each step of a pipeline carries all that follow "
+        "it; enqueue the rest in the last step"
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from huey_green.envelope import fault, is_sound, plain_number, shown
 from huey_green.exceptions import HueyException, SerializationError, UnreadableMessage
 from huey_green.limits import (
+    CHORD_DEPTH,
     DEEPEST,
     MAX_MESSAGE_SIZE,
     MOST_TASKS,
@@ -137,16 +138,16 @@ class _Reading:
     def __init__(self) -> None:
         self.count = self.depth = 0
 
-    def follow(self, plain: Any) -> Message | None:
+    def follow(self, plain: Any, deeper: int = 1) -> Message | None:
         """Return the message that follows the present one, if one does."""
         if plain is None:
             return None
         self.count += 1
-        self.depth += 1
+        self.depth += deeper
         if self.depth >= DEEPEST or self.count >= MOST_TASKS:
             raise UnreadableMessage(too_many())
         message = _message(plain, self)
-        self.depth -= 1
+        self.depth -= deeper
         return message
 
 
@@ -197,7 +198,7 @@ def _options(plain: Any, reading: _Reading) -> Options:
     options = Options(**{name: plain[name] for name in Options._fields if name in plain})
     if options.chord is not None:
         chord, position, size, callback = _parts(options.chord, 4, "chord")
-        following = reading.follow(callback)
+        following = reading.follow(callback, CHORD_DEPTH)
         if following is None:
             raise UnreadableMessage("has a place in a chord without a callback")
         options = options._replace(chord=Place(chord, position, size, following))

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,22 @@ HUEYS: dict[str, Callable[..., Huey]] = {
 }
 
 _numbers = count(1)
+
+
+@contextmanager
+def _deep_stack() -> Iterator[None]:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+@pytest.fixture
+def deep_stack() -> AbstractContextManager[None]:
+    """In here a producer goes deeper than Python lets others."""
+    return _deep_stack()
 
 
 @pytest.fixture
