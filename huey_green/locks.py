@@ -33,6 +33,10 @@ def check_seconds(what: str, value: object) -> None:
         raise ConfigurationError(f"{what} is seconds above 0, not {value!r}")
 
 
+#: Locks that are held here: they are known for as long, even if nobody has the object any more.
+_held_here: set[TaskLock] = set()
+
+
 def lock_key(queue: str, name: str) -> str:
     """Return the key under which huey keeps the lock ``name`` of a queue."""
     return f"{queue}.lock.{name}"
@@ -55,6 +59,8 @@ class TaskLock:
         self._storage = storage
         self._key = lock_key(queue, name)
         self._name = name
+        #: What ``flush_locks`` frees.
+        self.names = [name]
         self._ttl = ttl
         # By thread or greenlet: one object may stand above a function that many call.
         self._held: dict[int, list[bytes]] = {}
@@ -70,6 +76,7 @@ class TaskLock:
             raise
         if taken:
             self._held.setdefault(threading.get_ident(), []).append(owner)
+            _held_here.add(self)
         return taken
 
     def release(self) -> bool:
@@ -82,6 +89,8 @@ class TaskLock:
         owner = self._held[ident].pop()
         if not self._held[ident]:
             del self._held[ident]
+        if not self._held:
+            _held_here.discard(self)
         try:
             return self._storage().delete_if(self._key, owner)
         except BaseException:

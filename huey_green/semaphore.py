@@ -61,14 +61,16 @@ class Semaphore:
             check_seconds("ttl, the time of a permit,", ttl)
         self._storage = storage
         self._name = name
-        self._permits = [lock_key(queue, one) for one in self.lock_names(name, value)]
+        #: What ``flush_locks`` frees.
+        self.names = self.lock_names(name, value)
+        self._permits = [lock_key(queue, one) for one in self.names]
         self._ttl = TTL if ttl is None else ttl
         # One object may be entered by many at once.
         self._entered: list[tuple[int, AbstractContextManager[None]]] = []
 
     @staticmethod
     def lock_names(name: str, value: int) -> list[str]:
-        """Return the names of the locks, one for each permit, that ``flush_locks`` knows."""
+        """Return the names of the locks, one for each permit."""
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ConfigurationError(
                 f"the value of semaphore {name!r} is a whole number from 1, not {value!r}"

@@ -85,10 +85,22 @@ def test_a_lock_is_cleared_by_hand(huey):
 
 
 def test_the_locks_of_an_application_are_freed_together(huey):
-    for name in ("one", "two", "three"):
-        huey.lock_task(name)
+    declared = [huey.lock_task(name) for name in ("one", "two", "three")]
+    assert len(declared) == 3
     huey.lock_task("one").acquire()
     huey.lock_task("two").acquire()
     assert huey.flush_locks("never heard of") == {"one", "two"}
     assert not huey.is_locked("one")
     assert huey.flush_locks() == set()
+
+
+def test_locks_with_a_name_for_each_task_are_forgotten_when_they_are_released(huey):
+    for number in range(100):
+        with huey.lock_task(f"user-{number}"), huey.lock_task_semaphore(f"file-{number}", 2):
+            assert huey.is_locked(f"user-{number}")
+    assert len(huey._guards) == 0
+
+
+def test_a_lock_that_is_held_is_freed_with_the_others_though_nobody_has_it_any_more(huey):
+    assert huey.lock_task("held").acquire()
+    assert huey.flush_locks() == {"held"}
