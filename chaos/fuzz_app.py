@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -73,6 +74,7 @@ def _ledger(path: str) -> Callable[[str], None]:
 
 
 if SETTINGS := os.environ.get("CHAOS_FUZZ"):
+    sys.tracebacklimit = 0  # Each dead letter has a traceback, which costs more than all the rest.
     _given = json.loads(SETTINGS)
     huey = make(
         _given["kind"], _given["serializer"], _ledger(_given["ledger"]), **_given["options"]
