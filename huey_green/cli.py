@@ -28,6 +28,7 @@ _EXAMPLES = """\
 examples:
   huey_green app.huey -w 500       run the tasks of `huey` in app.py
   huey_green app.huey -q -l f.log  log errors only, to a file
+  huey_green dead app.huey         list what could not be run
   huey_green demo                  crawl a few thousand pages of a local server
 """
 
@@ -38,6 +39,10 @@ def run(argv: Sequence[str]) -> int:
         from huey_green.demo.command import main as demo
 
         return demo(list(argv[1:]))
+    if argv[:1] == ["dead"]:
+        from huey_green.dead import main as dead
+
+        return dead(list(argv[1:]))
     parser = _parser()
     given = parser.parse_args(argv)
     try:
@@ -106,7 +111,8 @@ def _fail(message: str, status: int) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="huey_green",
-        usage="huey_green IMPORT.PATH [options]\n       huey_green demo [options]",
+        usage="huey_green IMPORT.PATH [options]\n       huey_green dead IMPORT.PATH [options]\n"
+        "       huey_green demo [options]",
         description="Run the tasks of a Huey: thousands at once, in one process.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -56,6 +56,7 @@ class Declaring:
         max_concurrency: int | None = None,
         native_thread: bool = False,
         debounce: float | None = None,
+        result_ttl: float | None = None,
         task_base: type[Task] | None = None,
         **settings: Any,
     ) -> Callable[[Callable[P, R]], TaskWrapper[P, R]]:
@@ -75,7 +76,8 @@ class Declaring:
         with ``unique_until="end"`` also while it runs; for ``ttl`` seconds at most.
         ``max_concurrency``: how many run at once over all consumers. ``native_thread``: run in a
         native thread, for code that blocks without yielding. ``debounce``: calls with the same
-        arguments run once, so many seconds after the last of them.
+        arguments run once, so many seconds after the last of them. ``result_ttl`` overrides the
+        Huey's: the seconds after which its result is forgotten that nobody reads.
 
         ``settings`` are attributes of ``task_base``, the class of its tasks. Raises
         ``ConfigurationError`` for what cannot be. (API reference, "task".)
@@ -100,6 +102,7 @@ class Declaring:
             "max_concurrency": max_concurrency,
             "native_thread": native_thread,
             "debounce": debounce,
+            "result_ttl": result_ttl,
         }
 
         if max_concurrency is not None and at_most_once is None and self.at_most_once:

@@ -20,9 +20,17 @@ from huey_green.registry import Registry
 from huey_green.serializer import Serializer, bound, compressing, sized
 from huey_green.signals import Signals
 from huey_green.storage.base import BaseStorage
+from huey_green.task_options import check_retention
 
 if TYPE_CHECKING:
     from huey_green.consumer.consumer import Consumer
+
+
+#: Dead letters that are kept: more than anybody looks through, of 10 KB each 100 MB.
+DEAD_LIMIT = 10_000
+
+#: Seconds: half a year, which outlasts the absence of whoever is to look at them.
+DEAD_TTL = 182 * 86400.0
 
 
 class Huey(Declaring, Driving, Guarding):
@@ -35,6 +43,9 @@ class Huey(Declaring, Driving, Guarding):
     by another one, too. ``max_deliveries`` is how often a task may take its consumer down
     before it becomes a dead letter; ``at_most_once`` loses a task rather than run it twice.
     ``max_message_size`` is how many bytes a task with its arguments, or a result, may take.
+    ``result_ttl`` is the seconds after which a result is forgotten that nobody has read; with None
+    it stays until somebody reads it. The newest ``dead_limit`` dead letters are kept (10,000), each
+    for ``dead_ttl`` seconds (half a year); with None any number, or for ever.
     All other arguments go to the storage. (API reference, "Huey object".)
     """
 
@@ -56,21 +67,12 @@ class Huey(Declaring, Driving, Guarding):
         max_deliveries: int = 5,
         at_most_once: bool = False,
         max_message_size: int = MAX_MESSAGE_SIZE,
+        result_ttl: float | None = None,
+        dead_limit: int | None = DEAD_LIMIT,
+        dead_ttl: float | None = DEAD_TTL,
         **storage_kwargs: Any,
     ) -> None:
-        if not isinstance(name, str) or not name:
-            raise ConfigurationError(f"the name of a Huey is a string, not {name!r}")
-        if not isinstance(max_deliveries, int) or max_deliveries < 1:
-            raise ConfigurationError(f"max_deliveries is at least 1, not {max_deliveries!r}")
-        if not isinstance(max_message_size, int) or max_message_size < LEAST_MESSAGE_SIZE:
-            raise ConfigurationError(
-                f"max_message_size is bytes, at least {LEAST_MESSAGE_SIZE}, "
-                f"not {max_message_size!r}"
-            )
-        if serializer is not None and not hasattr(serializer, "deserialize"):
-            raise ConfigurationError(f"serializer is an object of Serializer, not {serializer!r}")
-        if isinstance(serializer, type):
-            raise ConfigurationError(f"serializer is an object: write {serializer.__name__}()")
+        _check(name, serializer, max_deliveries, max_message_size)
         _check_storage(storage_class, storage_kwargs)
         self.name = name
         self.results = results
@@ -80,6 +82,8 @@ class Huey(Declaring, Driving, Guarding):
         self.immediate_use_memory = immediate_use_memory
         self.max_deliveries = max_deliveries
         self.at_most_once = at_most_once
+        self.result_ttl = result_ttl
+        self.retention = check_retention(result_ttl, dead_limit, dead_ttl)
         serializer = compressing(serializer or Serializer(), compression, use_zlib)
         self.serializer = sized(bound(serializer, name), max_message_size)
         self.registry = Registry()
@@ -106,6 +110,7 @@ class Huey(Declaring, Driving, Guarding):
 
     @storage.setter
     def storage(self, storage: BaseStorage) -> None:
+        storage.retention = self.retention
         self._storage = storage
 
     def create_storage(self) -> BaseStorage:
@@ -157,6 +162,21 @@ class Huey(Declaring, Driving, Guarding):
         if not self.at_most_once:
             return True
         return any(task.at_most_once is False for task in self.registry.tasks.values())
+
+
+def _check(name: Any, serializer: Any, max_deliveries: Any, max_message_size: Any) -> None:
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError(f"the name of a Huey is a string, not {name!r}")
+    if not isinstance(max_deliveries, int) or max_deliveries < 1:
+        raise ConfigurationError(f"max_deliveries is at least 1, not {max_deliveries!r}")
+    if not isinstance(max_message_size, int) or max_message_size < LEAST_MESSAGE_SIZE:
+        raise ConfigurationError(
+            f"max_message_size is bytes, at least {LEAST_MESSAGE_SIZE}, not {max_message_size!r}"
+        )
+    if serializer is not None and not hasattr(serializer, "deserialize"):
+        raise ConfigurationError(f"serializer is an object of Serializer, not {serializer!r}")
+    if isinstance(serializer, type):
+        raise ConfigurationError(f"serializer is an object: write {serializer.__name__}()")
 
 
 def _check_storage(storage_class: Any, options: Iterable[str]) -> None:

@@ -186,9 +186,18 @@ class Keeping:
         _check_limit(limit)
         return self.storage.dead_letters(limit)
 
-    def requeue_dead(self, ids: Iterable[str] | None = None) -> int:
-        """Put dead letters, all or those with these ids, back in the queue; return how many."""
-        return self.storage.requeue_dead(None if ids is None else checked_ids(ids))
+    def requeue_dead(self, ids: str | Iterable[str] | None = None) -> int:
+        """Put dead letters back in the queue, all, or the one or those with these ids.
+
+        Each begins anew: its attempts are counted from the first, and the error that was its
+        result is gone. One of a unique task stays where it is while another one waits or runs.
+        Returns how many were put back.
+        """
+        return self.storage.requeue_dead(_letters(ids))
+
+    def delete_dead(self, ids: str | Iterable[str] | None = None) -> int:
+        """Delete dead letters, all, or the one or those with these ids; return how many."""
+        return self.storage.delete_dead(_letters(ids))
 
     def __len__(self) -> int:
         return self.storage.queue_size()
@@ -213,6 +222,12 @@ def checked_ids(ids: Any) -> list[str]:
     if isinstance(ids, str) or not isinstance(ids, Iterable):
         raise InvalidArgument(f"ids is a list of ids of tasks, not {ids!r}")
     return [checked_id(one) for one in ids]
+
+
+def _letters(ids: str | Iterable[str] | None) -> list[str] | None:
+    if ids is None:
+        return None
+    return [ids] if isinstance(ids, str) else checked_ids(ids)
 
 
 def _check_limit(limit: Any) -> None:

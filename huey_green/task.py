@@ -55,6 +55,8 @@ class Task:
     unique_ttl: ClassVar[float | None] = None
     #: Seconds without another call after which the last of several calls runs.
     debounce: ClassVar[float | None] = None
+    #: Seconds for which its result is kept if nobody reads it; None leaves it to the Huey.
+    result_ttl: ClassVar[float | None] = None
     #: The name that the decorator gave, or the function's.
     name: ClassVar[str] = "Task"
     #: The Huey that declared it.

@@ -17,6 +17,7 @@ from inspect import (
 from typing import Any
 
 from huey_green.exceptions import ConfigurationError, InvalidArgument
+from huey_green.message import Retention
 from huey_green.task import Task
 
 Check = Callable[[Any], "str | None"]
@@ -134,6 +135,7 @@ _CHECKS: dict[str, Check] = {
     "ttl": _seconds(above=0),
     "max_concurrency": _number(at_least=1, whole=True),
     "native_thread": _flag,
+    "result_ttl": _seconds(above=0),
     "debounce": _seconds(above=0),
     "task_base": _task_class,
     "eta": _moment,
@@ -171,6 +173,20 @@ def check_call_options(options: Mapping[str, Any]) -> None:
             raise InvalidArgument(problem)
     if options.get("eta") is not None and options.get("delay") is not None:
         raise InvalidArgument("a task takes one of eta= and delay=, not both")
+
+
+def check_retention(result_ttl: Any, dead_limit: Any, dead_ttl: Any) -> Retention:
+    """Return what a Huey keeps of its dead letters; raises ``ConfigurationError`` for what is
+    no number, None being one without an end."""
+    for name, value, check in (
+        ("result_ttl", result_ttl, _seconds(above=0)),
+        ("dead_limit", dead_limit, _number(at_least=0, whole=True)),
+        ("dead_ttl", dead_ttl, _seconds(above=0)),
+    ):
+        wanted = None if value is None else check(value)
+        if wanted is not None:
+            raise ConfigurationError(f"{name} is {wanted}, or None for no limit, not {value!r}")
+    return Retention(dead_limit, dead_ttl)
 
 
 def check_arguments(args: Any, kwargs: Any) -> None:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Gives expired leases back, so that a task outlives the process that held it."""
+"""Gives expired leases back, so that a task outlives the process that held it; and tidies up."""
 
 from __future__ import annotations
 
 import logging
+import random
 
-from huey_green import probe
+from huey_green import clock, probe
 from huey_green.consumer.identity import died_here
 from huey_green.consumer.outage import Outage
 from huey_green.consumer.service import Service
@@ -13,8 +14,11 @@ from huey_green.storage.base import BaseStorage
 
 log = logging.getLogger("huey_green.consumer")
 
-#: Most messages that one round gives back.
+#: Most messages that one round gives back, and dead letters that it deletes.
 BATCH = 1000
+
+#: Seconds between two rounds in which what has ended is deleted. For so long it takes room.
+PRUNE_EVERY = 30.0
 
 
 class Reaper(Service):
@@ -26,12 +30,24 @@ class Reaper(Service):
     def __init__(self, storage: BaseStorage, outage: Outage) -> None:
         super().__init__(outage)
         self._storage = storage
+        # At a random moment, so that those who never live for long come to it too, some of them.
+        self._prunes_at = clock.monotonic() + random.uniform(0, PRUNE_EVERY)
 
     def tick(self) -> None:
-        """Give back what dead consumers held."""
+        """Give back what dead consumers held; now and then, forget what has ended."""
         dead = died_here(list(self._storage.consumers()))
         reclaimed = self._storage.reclaim(BATCH, dead)
         self.answered()
         if reclaimed:
             log.warning("gave %d tasks of dead consumers back to the queue", reclaimed)
+        if clock.monotonic() >= self._prunes_at:
+            self._prune()
         probe.reached("reaped", reclaimed)
+
+    def _prune(self) -> None:
+        deleted = self._storage.prune(BATCH)
+        if deleted:
+            log.warning("deleted %d dead letters, which were too many or too old", deleted)
+        if deleted < BATCH:  # Else there may be more: the next round goes on.
+            self._prunes_at = clock.monotonic() + PRUNE_EVERY
+        probe.reached("pruned", deleted)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import reprlib
 import traceback
 import uuid
 from typing import Any, Protocol
@@ -35,6 +36,7 @@ from huey_green.message import (
     Extra,
     Member,
     Message,
+    Options,
     Outgoing,
     Place,
     Planned,
@@ -48,6 +50,12 @@ from huey_green.wire import SKIPPED, Error, decode_message, encode_message, enco
 
 log = logging.getLogger("huey_green")
 
+#: Characters of a call that a dead letter tells.
+LONGEST_CALL = 300
+
+_brief = reprlib.Repr()
+_brief.maxstring = _brief.maxother = 60
+
 _DONE = Outcome()
 _Results = tuple[tuple[str, bytes], ...]
 
@@ -58,6 +66,7 @@ class Host(Protocol):
     results: bool
     store_none: bool
     store_intermediate_errors: bool
+    result_ttl: float | None
     utc: bool
     max_deliveries: int
     serializer: Serializer
@@ -89,6 +98,8 @@ class Endings:
             # It has run: running it again would not make its value serializable.
             log.error("%s: %s", task, error)
             return self._given_up(task, error, (s.SIGNAL_ERROR, task, error))
+        if results:
+            extra = self._ending(results, extra, task)
         if results or enqueue or extra is not NO_EXTRA:
             return Outcome(Effects(results, enqueue, extra=extra), events, value=value)
         if host.signals.has_receivers(s.SIGNAL_COMPLETE):
@@ -136,6 +147,7 @@ class Endings:
         else:
             stored = Error(error_metadata(task.id, error, task.retries))
             extra = self._extra(task, stored, _place_in_chord(task) is not None)
+        extra = self._ending(results, extra, task)
         return Outcome(Effects(results, enqueue, schedule, extra=extra), tuple(events))
 
     def _stores(self, error: BaseException, retry: Retry | None) -> bool:
@@ -154,6 +166,7 @@ class Endings:
         log.info("%s was canceled", task)
         results = self._error_results(task, error, retries=0)
         extra = self._extra(task, SKIPPED, _place_in_chord(task) is not None)
+        extra = self._ending(results, extra, task)
         return Outcome(Effects(results, extra=extra), ((s.SIGNAL_CANCELED, task),))
 
     def interrupted(self, task: Task) -> Outcome:
@@ -175,15 +188,42 @@ class Endings:
         if message is not None and self._host.results:
             metadata = error_metadata(message.id, error, 0)
             results = ((message.id, encode_value(self._host.serializer, Error(metadata))),)
-        dead = _dead_letter(delivery, message.id if message else None, str(error))
-        return Outcome(Effects(results, dead=dead, extra=self._of_message(message, error)))
+        dead = self._letter(delivery, message, str(error))._replace(traceback=_traceback(error))
+        extra = self._ending(results, self._of_message(message, error))
+        events: tuple[Event, ...] = ()
+        if self._host.signals.has_receivers(s.SIGNAL_DEAD):
+            events = ((s.SIGNAL_DEAD, _stand_in(dead, message)),)
+        return Outcome(Effects(results, dead=dead, extra=extra), events)
+
+    def _letter(self, delivery: Delivery, message: Message | None, reason: str) -> DeadLetter:
+        letter = _dead_letter(delivery, message.id if message else None, reason)
+        if message is None:
+            return letter
+        options = message.options or Options()
+        if _place_of_message(message) is not None:
+            # Its death has filled the place: if it is requeued, it runs outside of the chord.
+            letter = letter._replace(body=self._encode(_without_place(message)))
+        return letter._replace(
+            priority=None if message.priority is None else float(message.priority),
+            task_name=message.name,
+            call=_call(message),
+            claim=options.claim,
+            joins=None if options.joins is None else options.joins.chord,
+        )
+
+    def _ending(self, results: _Results, extra: Extra, task: Task | None = None) -> Extra:
+        """Return ``extra`` with the time for which these results are kept, if there is one."""
+        ttl = None if task is None else task.result_ttl
+        if ttl is None:
+            ttl = self._host.result_ttl
+        return extra if ttl is None or not results else extra._replace(result_ttl=ttl)
 
     def _of_message(self, message: Message | None, error: UnreadableMessage) -> Extra:
         """Return what a message that has no task leaves to others."""
         if message is None:
             return NO_EXTRA
         place = _place_of_message(message)
-        extra = NO_EXTRA
+        extra = Extra(progress=(message.id,))
         if place is not None:
             chord, index, size, callback = place
             metadata = error_metadata(message.id, error, 0)
@@ -205,11 +245,12 @@ class Endings:
         results: _Results = ()
         if self._host.results and not task.is_periodic:
             results = ((task.id, encode_value(self._host.serializer, stored)),)
-        dead = _dead_letter(delivery, task.id, reason)._replace(priority=task.priority)
+        dead = self._letter(delivery, self._message_of(task), reason)
         extra = self._extra(task, stored, _place_in_chord(task) is not None)
         if extra.joined:
             # It may be put back in the queue, and then needs the values of its chord.
             extra = extra._replace(joined=())
+        extra = self._ending(results, extra, task)
         return Outcome(Effects(results, dead=dead, extra=extra), ((s.SIGNAL_DEAD, task),))
 
     # The parts.
@@ -348,6 +389,30 @@ def _place_of_message(message: Message) -> Place | None:
             return last.options.chord
         last = last.on_complete
     return None
+
+
+def _without_place(message: Message) -> Message:
+    """Return a message that fills no place in a chord, and neither does what follows it."""
+    if message.options is not None and message.options.chord is not None:
+        message = message._replace(options=message.options._replace(chord=None))
+    if message.on_complete is not None:
+        message = message._replace(on_complete=_without_place(message.on_complete))
+    return message
+
+
+def _call(message: Message) -> str:
+    """Return a call of a task as one writes it, shortened: arguments may be anything."""
+    args = [_brief.repr(value) for value in message.args]
+    args += [f"{name}={_brief.repr(value)}" for name, value in message.kwargs.items()]
+    return shortened(f"{message.name}({', '.join(args)})", LONGEST_CALL)
+
+
+def _stand_in(dead: DeadLetter, message: Message | None) -> Task:
+    """Return what stands for a task that cannot be made, for those who are told of its death."""
+    if message is None:
+        return Task(id=dead.id)
+    kind: type[Task] = type("UnknownTask", (Task,), {"name": message.name})
+    return kind(message.args, message.kwargs, message.id)
 
 
 def shown(error: BaseException) -> str:

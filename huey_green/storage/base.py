@@ -388,6 +388,10 @@ def encode_dead(letter: DeadLetter) -> bytes:
     """Return a dead letter as bytes: a line of JSON, then the message as it was."""
     head = letter._asdict()
     del head["body"]
+    for name in ("reason", "traceback", "call"):
+        if head[name] is not None:
+            # Errors have text of any kind; half a character is none to a server's JSON.
+            head[name] = head[name].encode("utf-8", "backslashreplace").decode()
     return json.dumps(head).encode() + b"\n" + letter.body
 
 

@@ -268,7 +268,8 @@ def test_what_is_no_id_of_a_task_is_refused(huey, add, wrong):
     for call in (huey.result, huey.cancel, huey.revoke_by_id, huey.restore_by_id):
         refused(InvalidArgument, "id is the id of a task, a string as result.id is", call, wrong)
     refused(InvalidArgument, "id is the id of a task", huey.cancel_many, [wrong])
-    refused(InvalidArgument, "ids is a list of ids of tasks, not 'id'", huey.requeue_dead, "id")
+    refused(InvalidArgument, "ids is a list of ids of tasks, not 5", huey.requeue_dead, 5)
+    refused(InvalidArgument, "ids is a list of ids of tasks, not 5", huey.delete_dead, 5)
     refused(InvalidArgument, "ids is a list of ids of tasks, not 'id'", huey.cancel_many, "id")
 
 

@@ -29,7 +29,7 @@ LAYERS = (
     "execution",
     "consumer",
     "keeping stopping enqueueing driving guarding declaring huey flavours __init__",
-    "__main__ cli loading demo testing api utils constants contrib",
+    "__main__ cli loading dead demo testing api utils constants contrib",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
 CONSUMER = LAYER["consumer"]
