@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,12 +34,38 @@ class Ledger:
         os.write(self._file, json.dumps(record).encode() + b"\n")
 
 
-def read(directory: Path) -> list[Record]:
-    """Return all records of a run, in the order in which they were made."""
-    records = [record for path in directory.glob("*.jsonl") for record in _records(path)]
-    return sorted(records, key=lambda record: float(record["at"]))
+class Reader:
+    """Reads the ledger of a run while it is being written; what was read once is kept."""
 
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._read: dict[str, int] = defaultdict(int)
+        self._records: dict[str, list[Record]] = defaultdict(list)
 
-def _records(path: Path) -> Iterator[Record]:
-    for line in path.read_bytes().split(b"\n")[:-1]:  # The last one may be half-written.
-        yield json.loads(line)
+    def all(self) -> list[Record]:
+        """Return all records, in the order in which they were made."""
+        self._look()
+        records = [record for several in self._records.values() for record in several]
+        return sorted(records, key=lambda record: float(record["at"]))
+
+    def of(self, what: str) -> Iterator[Record]:
+        """Yield the records of one kind, those of one process in their order."""
+        self._look()
+        yield from self._records[what]
+
+    def _look(self) -> None:
+        if not self._directory.exists():
+            return
+        for entry in os.scandir(self._directory):
+            if entry.stat().st_size > self._read[entry.path]:
+                self._read_on(entry.path)
+
+    def _read_on(self, path: str) -> None:
+        with open(path, "rb") as file:
+            file.seek(self._read[path])
+            lines = file.read().split(b"\n")
+        lines.pop()  # It may be half-written.
+        self._read[path] += sum(map(len, lines)) + len(lines)
+        for line in lines:
+            record = json.loads(line)
+            self._records[record["what"]].append(record)

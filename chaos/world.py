@@ -52,6 +52,7 @@ class World:
         self.chance = random.Random(seed)
         self.directory = Path(tempfile.mkdtemp(prefix="huey-green-chaos-"))
         self.ledger = ledger.Ledger(self.directory / "ledger", "harness")
+        self._reader = ledger.Reader(self.directory / "ledger")
         #: Figures for the report, by what they are: "recovered after, s": 0.4.
         self.figures: dict[str, float] = {}
         self.consumers: list[Consumer] = []
@@ -168,13 +169,12 @@ class World:
 
     def records(self) -> list[ledger.Record]:
         """Return the ledger."""
-        return ledger.read(self.directory / "ledger")
+        return self._reader.all()
 
     def count(self, what: str, **more: Any) -> int:
         """How many records there are of that kind, with those fields."""
         return sum(
-            record["what"] == what and all(record.get(name) == more[name] for name in more)
-            for record in self.records()
+            all(record.get(name) == more[name] for name in more) for record in self._reader.of(what)
         )
 
     def has(self, what: str, **more: Any) -> bool:
