@@ -195,9 +195,9 @@ def password_changed(world: World) -> None:
         client.config_set("requirepass", "changed")
         client.execute_command("CLIENT", "KILL", "TYPE", "normal")
         client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
-        known = {"CHAOS_URL": url.replace("redis://", "redis://:changed@")}
-        informed = world.consumer(**known)
-        with world.producing(50.0, 0.05, 1, **known):
+        known = url.replace("redis://", "redis://:changed@")
+        informed = world.consumer(CHAOS_URL=known)
+        with world.producing(50.0, 0.05, 1, CHAOS_URL=known):
             world.works()
         client.config_set("requirepass", "")
     informed.stop()

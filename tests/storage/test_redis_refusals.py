@@ -60,18 +60,24 @@ def test_whatever_a_server_refuses_to_write_is_told_as_unavailable(
     admin.close()
 
 
+@pytest.mark.parametrize("refusal", REFUSALS)
 @pytest.mark.parametrize("call", WRITES.values(), ids=WRITES)
 def test_connections_to_a_server_that_is_no_master_any_more_are_given_up(
-    server: PrivateRedis, call: Call
+    server: PrivateRedis, call: Call, refusal: str
 ) -> None:
     admin = redis.Redis.from_url(server.url)
     storage = RedisStorage(url=server.url)
-    before = storage.link.execute("CLIENT", "ID")
-    admin.execute_command("REPLICAOF", "127.0.0.1", "1")
+    call(storage)
+    before = {client["id"] for client in admin.client_list()}
+    for command in REFUSALS[refusal]:
+        admin.execute_command(*command)
     with pytest.raises(StorageUnavailable):
         call(storage)
-    waiting = call is WRITES["fetch and wait"]  # Has a connection of its own.
-    assert waiting or storage.link.execute("CLIENT", "ID") != before
+    admin.execute_command("REPLICAOF", "NO", "ONE")
+    admin.config_set("min-replicas-to-write", 0)
+    call(storage)
+    after = {client["id"] for client in admin.client_list()}
+    assert after - before
     storage.close()
     admin.close()
 

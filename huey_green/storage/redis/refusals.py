@@ -23,7 +23,8 @@ _NOT_NOW_CLASSES = (
 _IN_A_SCRIPT = re.compile(rf": -({'|'.join(_NOT_NOW)}) ")
 
 _NO_MASTER_CLASSES = (redis.exceptions.ReadOnlyError, redis.exceptions.MasterDownError)
-_NO_MASTER = re.compile("^UNBLOCKED|: -READONLY |: -MASTERDOWN ")
+# A master that all replicas have left has another one beside it, which they follow.
+_NO_MASTER = re.compile("^UNBLOCKED|^NOREPLICAS|: -READONLY |: -MASTERDOWN |: -NOREPLICAS ")
 
 
 def says_not_now(error: redis.ResponseError) -> bool:
@@ -37,5 +38,5 @@ def says_not_now(error: redis.ResponseError) -> bool:
 
 
 def says_no_master(error: redis.ResponseError) -> bool:
-    """Say whether the server is a replica: there may be a master at the same name by now."""
+    """Say whether there may be another master by now, to be found under the same name."""
     return isinstance(error, _NO_MASTER_CLASSES) or _NO_MASTER.search(str(error)) is not None
