@@ -2,7 +2,7 @@
 PYTHON ?= $(shell test -x .venv/bin/python && echo .venv/bin/python || echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv check format test cover bench demo docs dist clean
+.PHONY: help venv check format test cover bench chaos soak demo docs dist clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,12 @@ bench: ## throughput, sleeps, latency and idling, beside a bare loop on the same
 	$(PYTHON) -m benchmarks io
 	$(PYTHON) -m benchmarks latency
 	$(PYTHON) -m benchmarks idle
+
+chaos: ## break what can break under a running queue, for half an hour, and account for every task
+	$(PYTHON) -m chaos --minutes 30
+
+soak: ## two million tasks through one consumer: nothing may grow
+	$(PYTHON) -m chaos soak
 
 demo: ## crawl a few thousand pages and see what that takes
 	$(PYTHON) -m huey_green demo
