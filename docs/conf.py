@@ -47,7 +47,7 @@ CONTENTS = {
         "Run them": ["consumer", "delivery", "troubleshooting"],
         "Coming from": ["coming-from/huey", "coming-from/celery", "coming-from/rq"],
         "Look up": ["reference/index", "compatibility"],
-        "Inside": ["internals", "chaos", "decisions/index"],
+        "Inside": ["internals", "lease-model", "chaos", "decisions/index"],
     },
     "guide/index": {
         "": [

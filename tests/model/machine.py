@@ -340,9 +340,13 @@ class StorageMachine(RuleBasedStateMachine):
         if end == "not due" and delivery.receipt is not None:
             effects = effects._replace(schedule=(Planned(delivery.body, at),))
         if end == "dead" and delivery.receipt is not None:
+            self._bodies += 1
             name = delivery.body.decode()
-            letter = DeadLetter(name, delivery.body, "why", died_at=self.now, priority=1.0)
-            effects = effects._replace(dead=letter)
+            letter = DeadLetter(name, delivery.body, "why", died_at=self._bodies, priority=1.0)
+            claim = f"key-{self._bodies % 3}"  # Of which there are two.
+            effects = effects._replace(
+                dead=letter._replace(claim=claim if claim != "key-2" else None)
+            )
         return effects
 
     @rule(slot=SLOTS, mask=SOME)
@@ -428,11 +432,16 @@ class StorageMachine(RuleBasedStateMachine):
         letters = [one.id for one in self.world.eye.dead_letters()]
         chosen = letters if every else [*some_of(letters, mask), "unknown"]
         handle, ids = self.producers[who], None if every else chosen
-        bodies = [one.encode() for one in chosen]
+        bodies = None if every else [one.encode() for one in chosen]
         if deletes:
             assert handle.delete_dead(ids) == self.model.delete_dead(bodies)
         else:
-            assert handle.requeue_dead(ids) == self.model.requeue_dead(bodies)
+            assert handle.requeue_dead(ids) == self.model.requeue_dead(bodies, 0.0)
+
+    @rule(who=st.integers(0, 1))
+    def prune(self, who: int) -> None:
+        # Nothing is to be pruned that anybody could miss.
+        assert self.producers[who].prune() == 0
 
     # The end: whatever happened, all that was accepted can be worked off.
 
@@ -446,9 +455,13 @@ class StorageMachine(RuleBasedStateMachine):
 
     def _work_off(self) -> None:
         self.now += 10 * UNIT
+        claims = [Claim(key, held.owner) for key, held in self.model.claims.items()]
+        self.producers[0].drop_claims(claims)
+        self.model.drop_claims(claims)
         self.see_to_dead_letters(0, 255, deletes=False, every=True)
         while self.model.messages:
             before = len(self.model.messages)
+            self.see_to_dead_letters(0, 255, deletes=True, every=True)
             self.promote(0, 1000, tells=True)
             self.reclaim(0, 1000, known=True)
             for slot in range(len(self.takers)):

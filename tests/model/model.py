@@ -48,6 +48,9 @@ class Message:
     permit: str | None = None
     parked_under: str = ""
     parked_as: int = 0
+    #: The claim that a dead letter takes again when it is put back, and its turn.
+    claim: str | None = None
+    died_as: int = 0
 
 
 @dataclass
@@ -257,7 +260,8 @@ class LeaseModel:
     def _bury(self, letter: DeadLetter) -> None:
         kept = (letter.priority or 0.0) if self.keeps_priorities else 0.0
         assert letter.body not in self.messages, "in two places at once"
-        self.messages[letter.body] = Message(letter.body, kept, Place.DEAD)
+        buried = Message(letter.body, kept, Place.DEAD, claim=letter.claim, died_as=self._next())
+        self.messages[letter.body] = buried
 
     def _settle_extra(self, extra: Extra) -> None:
         for chord, position, size, value, callback in extra.members:
@@ -402,18 +406,28 @@ class LeaseModel:
             del self.messages[body]
         return [body for _, body in due]
 
-    def requeue_dead(self, bodies: Iterable[bytes]) -> int:
-        moved = self._exhume(bodies)
-        for letter in moved:
+    def requeue_dead(self, bodies: Iterable[bytes] | None, now: float) -> int:
+        moved = 0
+        for letter in self._letters(bodies):
+            if letter.claim is not None:
+                holder = self.claims.get(letter.claim)
+                if holder is not None and holder.ends_at > now:
+                    continue
+                self.claims[letter.claim] = Claimed(letter.body.decode())
             self.messages[letter.body] = Message(letter.body, letter.priority)
-        return len(moved)
+            moved += 1
+        return moved
 
-    def delete_dead(self, bodies: Iterable[bytes]) -> int:
-        return len(self._exhume(bodies))
-
-    def _exhume(self, bodies: Iterable[bytes]) -> list[Message]:
-        wanted = set(bodies)
-        found = [one for one in self.in_place(Place.DEAD) if one.body in wanted]
-        for letter in found:
+    def delete_dead(self, bodies: Iterable[bytes] | None) -> int:
+        letters = self._letters(bodies)
+        for letter in letters:
             del self.messages[letter.body]
-        return found
+        return len(letters)
+
+    def _letters(self, bodies: Iterable[bytes] | None) -> list[Message]:
+        """Return those dead letters in their order; all, by their deaths, when None."""
+        dead = sorted(self.in_place(Place.DEAD), key=lambda one: one.died_as)
+        if bodies is None:
+            return dead
+        known = {one.body: one for one in dead}
+        return [known[body] for body in bodies if body in known]
