@@ -112,6 +112,9 @@ class Link:
         self.where = where(self._pool)
         #: Called when the server has stopped answering: for who waits on a connection of his own.
         self.when_silent: list[Callable[[], None]] = []
+        #: How often a connection broke: what was sent over it may be carried out later, or was
+        #: carried out by a server that has lost it since.
+        self.breaks = 0
         self._start()
 
     def _start(self) -> None:
@@ -179,6 +182,7 @@ class Link:
                 raise
             except redis.ResponseError as error:
                 if says_no_master(error):
+                    self.breaks += 1
                     connection.disconnect()
                     self.close()
                 raise
@@ -186,6 +190,7 @@ class Link:
                 # Killed or timed out half-way: what is still to come must not answer another call.
                 # And whatever cut this one has probably cut the others.
                 connection.disconnect()
+                self.breaks += 1
                 self._trusted_from = clock.monotonic()
                 self._note_silence(error)
                 raise
@@ -200,6 +205,7 @@ class Link:
             connection, used_at = self.new_connection(self._read_timeout), 0.0
         try:
             if self._is_doubtful(used_at) and _is_stale(connection):
+                self.breaks += 1
                 connection.disconnect()
             connection.connect()
         except BaseException as error:

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
+from huey_green import clock
 from huey_green.message import Delivery
 from huey_green.storage.redis.connect import Command, Link, ScriptMissing
 from huey_green.storage.redis.keys import Keys
@@ -14,6 +16,10 @@ from huey_green.storage.redis.waiting import Waiting
 
 #: The lease of a consumer that pops for good, in seconds: only what has landed hangs on it.
 LANDING_LEASE = 30.0
+
+#: Seconds after a connection broke at which to look for strays. Not once: a network repeats what
+#: was lost for minutes after its sender has given it up.
+LOOKS = (0.0, 2.0, 10.0, 60.0, 300.0)
 
 
 class Leasing:
@@ -29,6 +35,10 @@ class Leasing:
         self._issued = 0
         #: Receipts under which the server may hold what we have not seen.
         self._unconfirmed: range | None = None
+        #: Receipts of what was handed out here and is not settled, as far as we know.
+        self.held: set[str] = set()
+        self._breaks = self.waiting.breaks
+        self._looks: list[float] = []
         self._misses_extend = False
         #: The last fetch took all there was.
         self.is_drained = False
@@ -62,15 +72,40 @@ class Leasing:
         self._misses_extend = waited.misses_before
         return self._deliveries(waited.answer, limit)
 
+    def strays(self, limit: int) -> list[Delivery]:
+        """Return what the server holds for us and nobody here has, now and then after a break.
+
+        A fetch may be carried out after we have given it up. And a server that has lost its last
+        moments (a failover) holds again what was settled in them.
+        """
+        now = clock.monotonic()
+        if self._breaks != self.waiting.breaks:
+            self._breaks = self.waiting.breaks
+            self._looks = [now + delay for delay in LOOKS]
+        if not self._looks or self._looks[0] > now:
+            return []
+        # What is settled meanwhile was known before.
+        known = set(self.held)
+        receipts = self._scripts.link.execute("HKEYS", self._keys.inflight(self._consumer))
+        own = {one.decode() for one in receipts if one.startswith(self._prefix.encode())}
+        self.held -= known - own
+        strays = sorted(own - known)
+        if len(strays) <= limit:
+            del self._looks[0]
+        return self._read(strays[:limit]) if strays else []
+
     def recover(self) -> list[Delivery]:
         """Return what an earlier fetch leased whose answer was lost."""
         if self._unconfirmed is None:
             return []
-        receipts = [self._receipt(number) for number in self._unconfirmed]
+        found = self._read(self._receipt(number) for number in self._unconfirmed)
+        self._unconfirmed = None
+        return found
+
+    def _read(self, receipts: Iterable[str]) -> list[Delivery]:
         keys = self._keys
         names = (*keys.order(self._consumer), keys.inflight(self._consumer), keys.attempts)
-        found = self._scripts.call("recover", names, receipts)
-        self._unconfirmed = None
+        found = self._scripts.call("recover", names, list(receipts))
         return [_delivery(body, receipt.decode(), lines) for receipt, body, lines in found]
 
     def _receipt(self, number: int) -> str:

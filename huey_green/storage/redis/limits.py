@@ -58,7 +58,10 @@ class RedisLimits(RedisQueue):
             self.keys.begun(consumer),
             *self._permit_keys(),
         )
-        return bool(self.scripts.call("admit", names, (delivery.receipt, key, limit)))
+        is_admitted = bool(self.scripts.call("admit", names, (delivery.receipt, key, limit)))
+        if not is_admitted:
+            self._let_go(consumer, [delivery])
+        return is_admitted
 
     def parked_items(self, limit: int | None = None) -> list[bytes]:
         # Within a key they are in order; only their sequence says how keys interleave.

@@ -99,7 +99,7 @@ class RedisQueue(BaseStorage):
         lease: float | None = 30.0,
     ) -> list[Delivery]:
         leasing = self._leasing_of(consumer)
-        deliveries = leasing.recover()
+        deliveries = leasing.recover() or leasing.strays(limit)
         # A queue that was left empty is waited for at once: one round trip less when idle.
         if not deliveries and (wait <= 0 or not leasing.is_drained):
             deliveries = leasing.fetch(limit, lease)
@@ -107,7 +107,14 @@ class RedisQueue(BaseStorage):
             blocking = self._wait_command(consumer, min(wait, LONGEST_WAIT))
             deliveries = leasing.fetch_after(blocking, limit, lease)
         self._revocations = leasing.has_revocations
+        leasing.held.update(one.receipt for one in deliveries if one.receipt is not None)
         return deliveries
+
+    def _let_go(self, consumer: str, deliveries: Iterable[Delivery]) -> None:
+        """Note that these are no longer held, whatever the server says of them later."""
+        leasing = self._leasings.get(consumer)
+        if leasing is not None:
+            leasing.held.difference_update([one.receipt for one in deliveries])
 
     def _leasing_of(self, consumer: str) -> Leasing:
         if consumer not in self._leasings:
@@ -131,6 +138,7 @@ class RedisQueue(BaseStorage):
             batch = settlements[start : start + BATCH]
             settling = Settling(self.keys, self._result_ttl, consumer, batch)
             positions = self.scripts.call(*settling.call())
+            self._let_go(consumer, (one.delivery for one in batch))
             refused += [batch[position] for position in positions]
         return refused
 
@@ -142,6 +150,7 @@ class RedisQueue(BaseStorage):
         keys = (*self.keys.order(consumer), self.keys.inflight(consumer), *self._permit_keys())
         for start in range(0, len(receipts), BATCH):
             given += self.scripts.call("release", keys, receipts[start : start + BATCH])
+        self._let_go(consumer, deliveries)
         return given
 
     def extend(self, consumer: str, lease: float) -> None:

@@ -33,6 +33,11 @@ class Waiting:
         self._client: int | None = None
         self._interrupted = False
 
+    @property
+    def breaks(self) -> int:
+        """How often its connection broke, or one of those beside it."""
+        return self._link.breaks + self._control.breaks
+
     def wait(self, before: Command, blocking: Command, after: Command) -> Waited | None:
         """Carry out three commands, of which the second blocks; return the answer of the third.
 
