@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from huey_green import clock
 from huey_green.message import Claim, DeadLetter, Outgoing, Planned, Retention
-from huey_green.storage.base import CHORD_KEPT, PROGRESS_KEPT, decode_dead
+from huey_green.storage.base import CANCEL_KEPT, CHORD_KEPT, PROGRESS_KEPT, decode_dead
 from huey_green.storage.file import transitions
 from huey_green.storage.file.change import Change
 from huey_green.storage.file.values import NEVER
@@ -240,6 +240,9 @@ def _exhume(change: Change, letters: Sequence[DeadLetter]) -> None:
 def forget_ended(change: Change, now: float) -> None:
     notes = change.state.notes
     _unmark_ended(change, now)
+    since = min(notes.cancels.values(), default=now)
+    if since <= now - CANCEL_KEPT or min(notes.once.values(), default=now + 1) <= now:
+        change.say("ended", now)
     claims = [key for key, claimed in notes.claims.items() if claimed.has_ended(now)]
     if claims:
         change.say("unclaim", *claims)

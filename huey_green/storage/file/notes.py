@@ -171,8 +171,14 @@ class Notes:
         self.hits.pop(key, None)
 
     def cancel(self, base: int, key: str, at: float) -> None:
-        kept = {known: since for known, since in self.cancels.items() if since > at - CANCEL_KEPT}
-        self.cancels = {**kept, key: at}
+        self.ended(base, at)
+        self.cancels[key] = at
+
+    def ended(self, base: int, now: float) -> None:
+        """Forget the moments of periodic tasks, and who is to be stopped, whose time is over."""
+        self.once = {key: ends_at for key, ends_at in self.once.items() if ends_at > now}
+        kept = now - CANCEL_KEPT
+        self.cancels = {key: since for key, since in self.cancels.items() if since > kept}
 
     def tell(self, base: int, key: str, data: list[int] | str) -> None:
         self.untell(base, key)

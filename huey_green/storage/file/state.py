@@ -74,6 +74,7 @@ class State:
                 notes.hit,
                 notes.unhit,
                 notes.cancel,
+                notes.ended,
                 notes.tell,
                 notes.told,
                 notes.untell,
