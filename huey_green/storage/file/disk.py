@@ -47,6 +47,46 @@ def file_mode(root: str) -> int:
     return 0o660 if os.stat(root).st_mode & stat.S_IWGRP else 0o600
 
 
+def folder_mode(mode: int) -> int:
+    """Return the mode of folders for files of a mode: who may read those may look in these."""
+    return mode | (mode & 0o440) >> 2
+
+
+def create(path: str, mode: int) -> int:
+    """Return a new file, of this mode whatever the umask; raises ``FileExistsError``."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+    if stat.S_IMODE(os.fstat(fd).st_mode) != mode:
+        os.fchmod(fd, mode)
+    return fd
+
+
+def create_anew(path: str, mode: int) -> int:
+    """Return a new file as ``create``, in place of what a killed process may have left."""
+    while True:
+        try:
+            return create(path, mode)
+        except FileExistsError:
+            os.unlink(path)
+
+
+def make_folders(path: str, mode: int) -> None:
+    """Create a folder, and those above it that are missing, of this mode whatever the umask."""
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+        return
+    except FileNotFoundError:
+        make_folders(os.path.dirname(path), mode)
+        make_folders(path, mode)
+        return
+    found = stat.S_IMODE(os.stat(path).st_mode)
+    if found & 0o777 != mode:
+        # The group that its files get is left as the folder above says.
+        os.chmod(path, mode | found & stat.S_ISGID)
+
+
 class Disk:
     """The files of one folder, by their names relative to it."""
 
@@ -69,7 +109,7 @@ class Disk:
         It has its name only when it is whole. With ``fsync`` it survives the loss of power.
         """
         incoming, path = self.path(INCOMING), self.path(name)
-        fd = os.open(incoming, os.O_RDWR | os.O_CREAT | os.O_TRUNC, self.mode)
+        fd = create_anew(incoming, self.mode)
         try:
             size = 0
             for part in parts:
@@ -82,7 +122,7 @@ class Disk:
         try:
             os.replace(incoming, path)
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            self._make_folder_of(path)
             os.replace(incoming, path)
         if fsync:
             self.sync_names(os.path.dirname(path))
@@ -96,11 +136,14 @@ class Disk:
         except FileNotFoundError:
             if not self.exists(name):
                 return False
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            self._make_folder_of(path)
             os.replace(self.path(name), path)
         if fsync:
             self.sync_names(os.path.dirname(path))
         return True
+
+    def _make_folder_of(self, path: str) -> None:
+        make_folders(os.path.dirname(path), folder_mode(self.mode))
 
     def read(self, name: str, size: int = -1) -> bytes | None:
         """Return a file, or as much of its beginning; None when there is none."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import stat
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -150,7 +151,8 @@ class Journal:
     def rewrite(self, records: Iterable[bytes]) -> None:
         """Put another journal in place, in one step: with ``records``, which say the same."""
         path = self._disk.path(NEXT_FILE)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, self._disk.mode)
+        # As the one before: somebody may have let others read it.
+        fd = disk.create_anew(path, stat.S_IMODE(os.fstat(self._fd).st_mode))
         try:
             end = HEAD_SIZE
             for record in records:

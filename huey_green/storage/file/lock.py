@@ -11,7 +11,7 @@ from typing import Any
 
 from huey_green import clock, native
 from huey_green.exceptions import ConfigurationError, StorageUnavailable
-from huey_green.storage.file.disk import file_mode
+from huey_green.storage.file.disk import create, file_mode, make_folders
 
 try:
     import fcntl
@@ -119,12 +119,12 @@ class FolderLock:
     def _open(self) -> None:
         if self._fds:
             return
-        os.makedirs(self._root, 0o700, exist_ok=True)
+        make_folders(self._root, 0o700)
         mode = file_mode(self._root)
         paths = [os.path.join(self._root, name) for name in FILES]
         try:
             for path in paths:
-                self._fds.append(os.open(path, os.O_RDWR | os.O_CREAT, mode))
+                self._fds.append(_opened(path, mode))
         except BaseException:
             self.close()
             raise
@@ -158,6 +158,16 @@ class FolderLock:
             f"the folder {self._root} stayed locked for {timeout:g} s by {who}. "
             "Look for one that was stopped or hangs in a file operation, or raise timeout."
         )
+
+
+def _opened(path: str, mode: int) -> int:
+    """Return the file at ``path``, as it is; created with this mode if there is none."""
+    while True:
+        try:
+            return os.open(path, os.O_RDWR)
+        except FileNotFoundError:
+            with suppress(FileExistsError):  # Somebody else was faster.
+                return create(path, mode)
 
 
 def check_system() -> None:

@@ -11,10 +11,13 @@ from typing import Any, TypeVar
 
 from huey_green import clock, native
 from huey_green.exceptions import ConfigurationError, StorageUnavailable
-from huey_green.storage.sqlite.options import Options
+from huey_green.storage.sqlite.options import Options, file_of_uri
 from huey_green.storage.sqlite.schema import FORMAT, TABLES, upgrade
 
 Answer = TypeVar("Answer")
+
+#: The mode of the file: it is its owner's.
+_PRIVATE = 0o600
 
 #: What SQLite says, and what that means to the reader of a log.
 _TROUBLES = (
@@ -144,8 +147,7 @@ class Database:
                 raise self._unavailable(error) from error
 
     def _open(self) -> sqlite3.Connection:
-        if not self._is_uri:
-            self._create_private()
+        self._create_private()
         try:
             options: dict[str, Any] = {
                 **self._options.connect,
@@ -169,19 +171,28 @@ class Database:
 
     def _create_private(self) -> None:
         """Create the file for this user only; SQLite gives its other files the same mode."""
+        named = file_of_uri(self._path) if self._is_uri else self._path
+        if named is None:
+            return
+        path = os.path.realpath(named)  # What a link leads to may be missing as well.
         try:
-            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _PRIVATE)
         except FileExistsError:
-            pass
+            return
         except FileNotFoundError as error:
             raise ConfigurationError(
-                f"filename={self.filename!r}: there is no directory {os.path.dirname(self._path)}. "
+                f"filename={self.filename!r}: there is no directory {os.path.dirname(path)}. "
                 "Create it, or name another file."
             ) from error
         except OSError as error:
             raise StorageUnavailable(
                 f"{self.describe()} cannot be created: {error.strerror}"
             ) from error
+        try:
+            if os.name == "posix":
+                os.fchmod(fd, _PRIVATE)  # The umask may have taken something away.
+        finally:
+            os.close(fd)
 
     def _prepare(self, db: sqlite3.Connection) -> None:
         [mode] = db.execute("PRAGMA journal_mode").fetchone()

@@ -7,6 +7,7 @@ import math
 import os
 import sqlite3
 from typing import Any, NamedTuple
+from urllib.parse import parse_qs, unquote
 
 from huey_green.exceptions import ConfigurationError
 
@@ -69,6 +70,18 @@ def _file(filename: object) -> str:
             "Name a file, or use MemoryStorage."
         )
     return os.fsdecode(path)
+
+
+def file_of_uri(uri: str) -> str | None:
+    """Return the file that SQLite creates for a URI if need be; None when it creates none."""
+    place, _, query = uri.removeprefix("file:").partition("#")[0].partition("?")
+    said = parse_qs(query)
+    path = unquote(place)
+    if path.startswith("//"):
+        path = "/" + path[2:].partition("/")[2]
+    if not path or path == ":memory:" or "vfs" in said:
+        return None
+    return path if said.get("mode", ["rwc"])[-1] == "rwc" else None
 
 
 def _number(name: str, value: object, unit: str) -> float:
