@@ -57,6 +57,9 @@ _TLS_TROUBLES = (
 # The server names the user who may not do something; who that is belongs into no log.
 _USER = re.compile(r"\bUser \S+ has")
 
+#: What a script may not do is no NOPERM; the second is Redis 6.2's.
+_DENIED_IN_A_SCRIPT = re.compile("ACL failure in script|The user executing the script can't")
+
 Command = Sequence[Any]
 
 
@@ -74,13 +77,19 @@ def translated(where: str) -> Iterator[None]:
     except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
         raise StorageUnavailable(f"Redis at {where} {_trouble(error)}") from error
     except redis.exceptions.NoPermissionError as error:
-        told = _USER.sub("this user has", str(error))
         # Not "from": what is raised from it is logged together with it.
-        raise StorageUnavailable(f"Redis at {where} refuses: {told}") from None
+        raise _denied(where, error) from None
     except redis.ResponseError as error:
+        if _DENIED_IN_A_SCRIPT.search(str(error)):
+            raise _denied(where, error) from None
         if says_not_now(error):
             raise StorageUnavailable(f"Redis at {where} refuses: {error}") from error
         raise
+
+
+def _denied(where: str, error: Exception) -> StorageUnavailable:
+    told = _USER.sub("this user has", str(error))
+    return StorageUnavailable(f"Redis at {where} refuses: {told}")
 
 
 def _trouble(error: Exception) -> str:
