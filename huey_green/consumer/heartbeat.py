@@ -11,13 +11,18 @@ import gevent
 from gevent import monkey
 
 from huey_green import probe
+from huey_green.backoff import jittered
 from huey_green.exceptions import StorageUnavailable
 from huey_green.storage.base import BaseStorage
 
 log = logging.getLogger("huey_green.consumer")
 
-#: Seconds between heartbeats, as a share of the lease: two in a row may be lost.
+#: Seconds between heartbeats, as a share of the lease: one may be lost.
 SHARE = 1 / 3
+
+#: Seconds after a heartbeat that was lost, at most: a storage that is back hears from those that
+#: live before their leases are taken for ended. See ``Reaper``.
+RETRY = 1.0
 
 _start_native: Callable[..., int] = monkey.get_original("_thread", "start_new_thread")
 _native_lock: Callable[[], Any] = monkey.get_original("_thread", "allocate_lock")
@@ -50,23 +55,27 @@ class Heartbeat:
 
     def _run(self) -> None:
         storage = self._storage.independent()
+        regular = pause = self._lease * SHARE
         try:
-            while not self._stop.acquire(True, self._lease * SHARE):
-                self._beat(storage)
+            while not self._stop.acquire(True, pause):
+                pause = regular if self._beat(storage) else min(regular, jittered(RETRY))
         finally:
             storage.close()
             self._leave_hub()
             self._ended.release()
 
-    def _beat(self, storage: BaseStorage) -> None:
+    def _beat(self, storage: BaseStorage) -> bool:
+        """Extend the leases; say whether the storage was there."""
         try:
             storage.extend(self._consumer, self._lease)
             probe.reached("heartbeat")
         except StorageUnavailable:
-            # The services report the outage; the next beat comes early enough for the lease.
+            # The services report the outage.
             log.debug("a heartbeat found no storage")
+            return False
         except Exception:
             log.exception("a heartbeat failed; leases end in %.0f s without one", self._lease)
+        return True
 
     def _leave_hub(self) -> None:
         # Patched sockets made a hub for this thread; without this it would leak its loop.

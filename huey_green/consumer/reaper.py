@@ -10,6 +10,7 @@ from huey_green import clock, probe
 from huey_green.consumer.identity import died_here
 from huey_green.consumer.outage import Outage
 from huey_green.consumer.service import Service
+from huey_green.exceptions import StorageUnavailable
 from huey_green.storage.base import BaseStorage
 
 log = logging.getLogger("huey_green.consumer")
@@ -30,11 +31,25 @@ class Reaper(Service):
     def __init__(self, storage: BaseStorage, outage: Outage) -> None:
         super().__init__(outage)
         self._storage = storage
+        self._was_away = False
         # At a random moment, so that those who never live for long come to it too, some of them.
         self._prunes_at = clock.monotonic() + random.uniform(0, PRUNE_EVERY)
 
     def tick(self) -> None:
         """Give back what dead consumers held; now and then, forget what has ended."""
+        try:
+            self._look()
+        except StorageUnavailable:
+            self._was_away = True
+            raise
+
+    def _look(self) -> None:
+        if self._was_away:
+            # Nobody could extend a lease meanwhile: the living may do so first.
+            self._storage.ping()
+            self._was_away = False
+            self.answered()
+            return
         dead = died_here(list(self._storage.consumers()))
         reclaimed = self._storage.reclaim(BATCH, dead)
         self.answered()

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""What a consumer does for its leases, and those of others, when the storage was away."""
+
+from __future__ import annotations
+
+from patched import eventually, patched
+
+
+class Storage:
+    """Is away as often as its verbs are called, until the list of answers says that it is back."""
+
+    def __init__(self, *is_there: bool) -> None:
+        self.calls: list[str] = []
+        self._is_there = list(is_there)
+
+    def independent(self):
+        return self
+
+    def close(self):
+        self.calls.append("close")
+
+    def _call(self, verb, answer=None):
+        from huey_green import StorageUnavailable
+
+        self.calls.append(verb)
+        if self._is_there and not self._is_there.pop(0):
+            raise StorageUnavailable("it is away")
+        return answer
+
+    def ping(self):
+        self._call("ping")
+
+    def consumers(self):
+        return self._call("consumers", {})
+
+    def reclaim(self, limit, dead):
+        return self._call("reclaim", 0)
+
+    def extend(self, consumer, lease):
+        self._call("extend")
+
+
+@patched
+def test_after_an_outage_the_reaper_lets_the_living_extend_their_leases_first():
+    from huey_green.consumer.outage import Outage
+    from huey_green.consumer.reaper import Reaper
+
+    storage = Storage(True, True, False, False, True)
+    reaper = Reaper(storage, Outage("a storage"))
+    waits = [reaper._tick() for _ in range(5)]
+    looks = ["consumers", "reclaim"]
+    assert storage.calls == [*looks, "consumers", "ping", "ping", *looks]
+    # The round in which it is found back is a look ahead of the next one.
+    assert waits[3] > 2.0
+
+
+@patched
+def test_a_heartbeat_that_found_no_storage_is_soon_followed_by_another():
+    from huey_green.consumer import heartbeat
+
+    heartbeat.RETRY = 0.01
+    storage = Storage(*[False] * 30)
+    # At the regular pace of a third of a lease they would take half a minute.
+    beating = heartbeat.Heartbeat(storage, "me", 3.0)
+    beating.start()
+    eventually(lambda: len(storage.calls) > 30, "a beat that found it", 15.0)
+    beating.stop()
+    assert storage.calls == [*["extend"] * 31, "close"]
