@@ -116,7 +116,10 @@ class Acknowledger(Service):
     def _settle(self, batch: Batch) -> list[Settlement]:
         try:
             return self._storage.settle(self._consumer, batch.settlements)
-        except StorageUnavailable:
+        except BaseException as error:
+            if isinstance(error, Exception) and not isinstance(error, StorageUnavailable):
+                raise
+            # The storage is away, or somebody has killed this greenlet: it is all sent again.
             self._in_doubt = True
             # What is to run at most once has no lease to fence it: what would run twice if the
             # storage had taken it already is not sent again.

@@ -13,6 +13,7 @@ from huey_green import clock, probe
 from huey_green.consumer.acknowledger import Acknowledger
 from huey_green.consumer.canceler import Canceler
 from huey_green.consumer.fetcher import Fetcher
+from huey_green.consumer.forking import look_after
 from huey_green.consumer.health import HealthCheck
 from huey_green.consumer.heartbeat import Heartbeat
 from huey_green.consumer.identity import consumer_name
@@ -22,6 +23,7 @@ from huey_green.consumer.reaper import Reaper
 from huey_green.consumer.scheduler import Scheduler
 from huey_green.consumer.service import Service
 from huey_green.consumer.slots import Slots
+from huey_green.consumer.watchdog import Watchdog
 from huey_green.consumer.worker import Worker
 from huey_green.exceptions import ConfigurationError, StorageUnavailable
 from huey_green.execution.executor import Executor
@@ -169,6 +171,8 @@ class Consumer:
         self._reaper = Reaper(storage, outage)
         self._canceler = Canceler(storage, self._worker, outage)
         self._heartbeat = Heartbeat(huey.storage, self.name, settings.lease)
+        self._watchdog = Watchdog(self._worker, settings.lease) if is_patched else None
+        look_after(self._worker)
         self._services: list[Service] = [
             self._acknowledger,
             self._reaper,
@@ -183,6 +187,8 @@ class Consumer:
             self._flush_locks()
         huey.hooks_startup.run()
         self._heartbeat.start()
+        if self._watchdog is not None:
+            self._watchdog.start()
         for service in self._services:
             service.start()
         probe.reached("started", self)
@@ -220,6 +226,8 @@ class Consumer:
             self._leave()
         self._slots.release_greenlets()
         self._heartbeat.stop()
+        if self._watchdog is not None:
+            self._watchdog.stop()
         self.huey.hooks_shutdown.run()
         self.huey.executor.close()
         ended = self._native_executor is None or self._native_executor.close()

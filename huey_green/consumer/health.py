@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from huey_green.consumer.outage import Outage
 from huey_green.consumer.service import Service
@@ -22,6 +23,17 @@ class HealthCheck(Service):
         super().__init__(outage)
         self.interval = interval
         self._services = services
+
+    def start(self) -> None:
+        """Begin to look. Nobody looks after this service: it comes back by itself."""
+        super().start()
+        if self._greenlet is not None:
+            self._greenlet.rawlink(self._come_back)
+
+    def _come_back(self, _: Any) -> None:
+        if not self.is_alive and not self.stopping.is_set():
+            log.error("the %s had died and is started again", self.name)
+            self.start()
 
     def tick(self) -> None:
         """Start what has ended without being asked to."""

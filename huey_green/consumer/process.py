@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from gevent.event import Event
 
+from huey_green.consumer.forking import look_after_all
+
 if TYPE_CHECKING:
     from huey_green.consumer.consumer import Consumer
 
@@ -49,8 +51,9 @@ class Process:
     def run(self) -> int:
         """Consume until asked to stop; return 0 when that went well. After SIGHUP it does not
         return: the process goes on with the same command, anew."""
-        before = {number: signal.signal(number, self._on_stop) for number in _STOP}
+        before: dict[int, Any] = {number: signal.signal(number, self._on_stop) for number in _STOP}
         before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._on_restart)
+        look_after_all(before)
         _spare_the_collector()
         self._consumer.when_spent = self._on_spent
         try:

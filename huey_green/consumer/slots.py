@@ -36,8 +36,8 @@ class Slots:
         self._parked: list[greenlet] = []
         self._greenlets: set[gevent.Greenlet[..., None]] = set()
         self._busy = 0
-        # A greenlet has been told to come and has not begun yet.
-        self._coming = False
+        # The greenlet that has been told to come and has not begun yet.
+        self._coming: greenlet | None = None
         self._closed = False
         self._room = Event()
         self._room.set()
@@ -92,21 +92,26 @@ class Slots:
             self._trimmer.kill(block=False)
 
     def _call_one(self) -> None:
-        if self._coming:
+        if self._coming is not None:
             return
         if self._parked:
-            self._coming = True
-            get_hub().loop.run_callback(self._parked.pop().switch)
+            self._coming = self._parked.pop()
+            get_hub().loop.run_callback(self._coming.switch)
         elif len(self._greenlets) < self.limit:
-            self._coming = True
-            new = gevent.spawn(self._run)
+            self._coming = new = gevent.spawn(self._run)
             self._greenlets.add(new)
-            new.link(self._greenlets.discard)
-            if self._trimmer is None:
+            new.rawlink(self._forget)
+            if self._trimmer is None or self._trimmer.dead:
                 self._trimmer = gevent.spawn(self._trim)
 
+    def _forget(self, ended: gevent.Greenlet[..., None]) -> None:
+        self._greenlets.discard(ended)
+        if self._coming is ended:  # Somebody killed it before it had begun.
+            self._coming = None
+            self._hand_on()
+
     def _run(self) -> None:
-        self._coming = False
+        self._coming = None
         try:
             self._take_turns()
         except BaseException:  # Somebody killed this greenlet: others go on for it.
@@ -143,9 +148,9 @@ class Slots:
             if (here := gevent.getcurrent()) in self._parked:
                 self._parked.remove(here)
             else:  # It had been told to come.
-                self._coming = False
+                self._coming = None
             raise
-        self._coming = False
+        self._coming = None
 
     def _make_room(self) -> None:
         # A few at a time when there is still work, so that fetches are worth their round trip;
@@ -170,8 +175,12 @@ class Slots:
         fewest = 0
         while True:
             gevent.sleep(IDLE)
-            # The longest idle are at the front. Each leaves the list itself when it is killed.
-            spare = self._parked[:fewest]
-            for one in spare:
-                gevent.kill(one)
-            fewest = len(self._parked) - len(spare)
+            fewest = len(self._parked) - self._let_go(fewest)
+
+    def _let_go(self, number: int) -> int:
+        # A function of its own: what it names would be kept until the next time. The longest idle
+        # are at the front. Each leaves the list itself when it is killed.
+        spare = self._parked[:number]
+        for one in spare:
+            gevent.kill(one)
+        return len(spare)

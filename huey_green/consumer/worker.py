@@ -12,6 +12,7 @@ from gevent.hub import get_hub
 from greenlet import greenlet
 
 from huey_green import clock, probe
+from huey_green.consumer import forking
 from huey_green.consumer.acknowledger import Acknowledger
 from huey_green.consumer.probation import Probation, Stopped
 from huey_green.exceptions import StorageUnavailable, TaskCanceled, TaskInterrupted
@@ -228,6 +229,8 @@ class Worker:
         try:
             return self._executor.execute(task)
         finally:
+            if forking.is_child:
+                forking.end_child(task)
             del self.running[current]
             if self._executed is not None:
                 self._executed()
