@@ -32,6 +32,9 @@ DOWN_AFTER = 1000
 #: command that a silent master does not answer is given up after 2 s (``app._sentinel_pool``).
 ORDERLY, SILENT = 3.0, 5.0
 
+#: Records of what a storage has confirmed.
+_STEPS = ("accepted", "began", "ended", "failed", "tick")
+
 #: Seconds before the end of a master of which it may not have told its replicas.
 REPLICATION_LAG = 1.0
 
@@ -190,6 +193,7 @@ def failover(world: World) -> None:
                 _forgive(world, ended_at - REPLICATION_LAG, good_at)
         world.works(50)
     world.drain()
+    _count_lost(world)
     if RECOVERED not in world.figures:
         raise Failed("there was no failover")
 
@@ -199,7 +203,19 @@ def _note(world: World, name: str, seconds: float) -> None:
 
 
 def _forgive(world: World, since: float, until: float) -> None:
-    """Note which jobs were accepted when the old master may not have told its replicas."""
+    """Note which jobs had a step when the old master may not have told its replicas of it."""
     for record in world.records():
-        if record["what"] == "accepted" and since <= record["at"] <= until:
-            world.ledger.note("forgiven", job=record["job"], why="asynchronous replication")
+        if record["what"] in _STEPS and since <= record["at"] <= until:
+            job = record.get("job", record.get("id"))
+            world.ledger.note("forgiven", job=job, why="asynchronous replication")
+
+
+def _count_lost(world: World) -> None:
+    """Tell how many of the forgiven jobs there is no trace of."""
+    records = world.records()
+    begun = {record["job"] for record in records if record["what"] == "began"}
+    accepted = {record["job"] for record in records if record["what"] == "accepted"}
+    forgiven = {record["job"] for record in records if record["what"] == "forgiven"}
+    kept = {*world.waiting(), *world.dead()}
+    lost = len((forgiven & accepted) - begun - kept)
+    world.figures["accepted by a master that its replicas had left, and lost with it"] = lost
