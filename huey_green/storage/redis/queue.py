@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import redis
 
 from huey_green.message import Delivery, InFlight, Outgoing, Settlement
 from huey_green.storage.base import BaseStorage, Moment, epoch
 from huey_green.storage.redis.connect import Command, Link
+from huey_green.storage.redis.foreign import NamingScripts, check_keys, naming
 from huey_green.storage.redis.keys import Keys
 from huey_green.storage.redis.leasing import Leasing
 from huey_green.storage.redis.scripts import Scripts, Variants
@@ -36,9 +40,18 @@ class RedisQueue(BaseStorage):
 
     def _start_queue(self, blocking: bool) -> None:
         self.blocking = blocking
-        self.scripts = Scripts(self.link, Variants(self.order, self.store))
+        self.scripts = NamingScripts(self.link, Variants(self.order, self.store), self.keys)
+        self._is_checked = False
         self._leasings: dict[str, Leasing] = {}
         self._revocations = False
+
+    def _ask(self, *command: Any) -> Any:
+        """Carry out one command and return its answer."""
+        try:
+            return self.link.execute(*command)
+        except redis.ResponseError:
+            with naming(self.link, self.keys, self.order):
+                raise
 
     # The documented methods.
 
@@ -62,10 +75,10 @@ class RedisQueue(BaseStorage):
     def flush_queue(self) -> None:
         keys = self.keys
         # Claims too, or a unique task of the deleted queue would block the next one for ever.
-        self.link.execute("DEL", keys.queue, keys.bell, keys.parked, keys.claims, keys.claim_ends)
+        self._ask("DEL", keys.queue, keys.bell, keys.parked, keys.claims, keys.claim_ends)
 
     def add_to_schedule(self, data: bytes, timestamp: Moment) -> None:
-        self.link.execute("ZADD", self.keys.schedule, repr(epoch(timestamp)), data)
+        self._ask("ZADD", self.keys.schedule, repr(epoch(timestamp)), data)
 
     def read_schedule(self, timestamp: Moment) -> list[bytes]:
         args = (repr(epoch(timestamp)),)
@@ -73,18 +86,18 @@ class RedisQueue(BaseStorage):
         return bodies
 
     def remove_scheduled(self, data: bytes) -> bool:
-        return bool(self.link.execute("ZREM", self.keys.schedule, data))
+        return bool(self._ask("ZREM", self.keys.schedule, data))
 
     def schedule_size(self) -> int:
-        return int(self.link.execute("ZCARD", self.keys.schedule))
+        return int(self._ask("ZCARD", self.keys.schedule))
 
     def scheduled_items(self, limit: int | None = None) -> list[bytes]:
         last = -1 if limit is None else limit - 1
-        bodies: list[bytes] = self.link.execute("ZRANGE", self.keys.schedule, 0, last)
+        bodies: list[bytes] = self._ask("ZRANGE", self.keys.schedule, 0, last)
         return [] if limit == 0 else bodies
 
     def flush_schedule(self) -> None:
-        self.link.execute("DEL", self.keys.schedule, self.keys.claims, self.keys.claim_ends)
+        self._ask("DEL", self.keys.schedule, self.keys.claims, self.keys.claim_ends)
 
     def has_revocations(self) -> bool:
         return self._revocations
@@ -99,6 +112,18 @@ class RedisQueue(BaseStorage):
         lease: float | None = 30.0,
     ) -> list[Delivery]:
         leasing = self._leasing_of(consumer)
+        if not self._is_checked:
+            check_keys(self.link, self.keys, self.order)
+            self._is_checked = True
+        try:
+            return self._fetch_by(leasing, consumer, limit, wait, lease)
+        except redis.ResponseError:
+            with naming(self.link, self.keys, self.order):
+                raise
+
+    def _fetch_by(
+        self, leasing: Leasing, consumer: str, limit: int, wait: float, lease: float | None
+    ) -> list[Delivery]:
         deliveries = leasing.recover() or leasing.strays(limit)
         # A queue that was left empty is waited for at once: one round trip less when idle.
         if not deliveries and (wait <= 0 or not leasing.is_drained):
@@ -130,7 +155,7 @@ class RedisQueue(BaseStorage):
     def begin(self, consumer: str, deliveries: Sequence[Delivery]) -> None:
         receipts = [one.receipt for one in deliveries if one.receipt is not None]
         if receipts:
-            self.link.execute("SADD", self.keys.begun(consumer), *receipts)
+            self._ask("SADD", self.keys.begun(consumer), *receipts)
 
     def settle(self, consumer: str, settlements: Sequence[Settlement]) -> list[Settlement]:
         refused = []
@@ -171,7 +196,7 @@ class RedisQueue(BaseStorage):
             leasing.waiting.close()
 
     def consumers(self) -> dict[str, float]:
-        return _moments(self.link.execute(*self._consumers_command()))
+        return _moments(self._ask(*self._consumers_command()))
 
     def _consumers_command(self) -> Command:
         return ("ZRANGE", self.keys.consumers, 0, -1, "WITHSCORES")
@@ -243,7 +268,7 @@ class RedisQueue(BaseStorage):
     def in_flight(self) -> list[InFlight]:
         held = []
         for consumer, ends_at in self.consumers().items():
-            flat = self.link.execute("HGETALL", self.keys.inflight(consumer))
+            flat = self._ask("HGETALL", self.keys.inflight(consumer))
             held += [
                 InFlight(consumer, flat[i].decode(), self._body_of(flat[i + 1]), ends_at)
                 for i in range(0, len(flat), 2)
@@ -265,7 +290,7 @@ class RedisQueue(BaseStorage):
             *(keys.consumers, keys.attempts, keys.dead, keys.dead_index),
             *(keys.sequence, keys.once, keys.permits, keys.permit_counts),
         )
-        self.link.execute("DEL", *per_consumer, *shared)
+        self._ask("DEL", *per_consumer, *shared)
 
 
 class ListQueue(RedisQueue):
@@ -278,15 +303,15 @@ class ListQueue(RedisQueue):
         # The one verb that is a command of Redis as it is.
         for start in range(0, len(messages), BATCH):
             bodies = [body for body, _ in messages[start : start + BATCH]]
-            self.link.execute("LPUSH", self.keys.queue, *bodies)
+            self._ask("LPUSH", self.keys.queue, *bodies)
 
     def queue_size(self) -> int:
-        return int(self.link.execute("LLEN", self.keys.queue))
+        return int(self._ask("LLEN", self.keys.queue))
 
     def enqueued_items(self, limit: int | None = None) -> list[bytes]:
         # The next message is the last of the LIST.
         first = 0 if limit is None else -limit
-        bodies = self.link.execute("LRANGE", self.keys.queue, first, -1) if limit != 0 else []
+        bodies = self._ask("LRANGE", self.keys.queue, first, -1) if limit != 0 else []
         return list(reversed(bodies))
 
     def _wait_command(self, consumer: str, seconds: float) -> Command:
@@ -308,11 +333,11 @@ class SortedSetQueue(RedisQueue):
     LOOK_EVERY = 2.0
 
     def queue_size(self) -> int:
-        return int(self.link.execute("ZCARD", self.keys.queue))
+        return int(self._ask("ZCARD", self.keys.queue))
 
     def enqueued_items(self, limit: int | None = None) -> list[bytes]:
         last = -1 if limit is None else limit - 1
-        members = self.link.execute("ZRANGE", self.keys.queue, 0, last) if limit != 0 else []
+        members = self._ask("ZRANGE", self.keys.queue, 0, last) if limit != 0 else []
         return [_body_of_member(member) for member in members]
 
     def _wait_command(self, consumer: str, seconds: float) -> Command:
