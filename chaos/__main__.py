@@ -26,6 +26,7 @@ MODULES = (
     "outages",
     "network",
     "sentinel",
+    "herd",
 )
 
 #: Commands of their own: they take the rest of the line.
