@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from cable import Cut
 from worlds import REDIS_KINDS, FileWorld, MemoryWorld, RedisWorld, SqliteWorld, World
 
 from huey_green.message import Outgoing
+from huey_green.testing.leases import LONG
 from huey_green.testing.redis import PrivateRedis
 
 LOCAL = {"memory": MemoryWorld, "sqlite": SqliteWorld, "file": FileWorld}
@@ -29,3 +31,24 @@ def test_parked_messages_are_told_in_the_order_in_which_they_were_parked(world: 
         assert not storage.admit("one", delivery, key, 0)
     assert storage.parked_items() == [b"first", b"second", b"third"]
     assert storage.parked_items(2) == [b"first", b"second"]
+
+
+@pytest.mark.parametrize("kind", ["list", "list-expire"])
+def test_what_lands_at_a_consumer_is_found_though_the_server_had_forgotten_both(
+    redis_server: PrivateRedis, kind: str
+) -> None:
+    world = RedisWorld(redis_server, REDIS_KINDS[kind])
+    consumer, eye = world.handle(), world.eye
+    assert consumer.fetch("one", 1, 0.01) == []  # Its connections are open.
+    assert eye.reclaim(now=eye.time() + LONG) == 0
+    assert eye.consumers() == {}
+    eye.enqueue(b"message")
+    world.flush_scripts()
+    with world.cutting(Cut.ANSWER, 0) as doubts:
+        consumer.raw.fetch("one", 1, 5.0)  # It waits at once: the queue was empty before.
+    assert doubts
+    consumer.close()
+    assert set(eye.consumers()) == {"one"}
+    eye.reclaim(now=eye.time() + LONG)
+    assert eye.enqueued_items() == [b"message"]
+    world.close()

@@ -39,7 +39,6 @@ class Leasing:
         self.held: set[str] = set()
         self._breaks = self.waiting.breaks
         self._looks: list[float] = []
-        self._misses_extend = False
         #: The last fetch took all there was.
         self.is_drained = False
         self.has_revocations = False
@@ -53,24 +52,19 @@ class Leasing:
         """Wait as ``blocking`` says, then take what is ready."""
         # The lease is pushed back in the same breath: what lands belongs to a consumer that the
         # reaper knows, whatever happens to us meanwhile.
-        extend = self._scripts.command(
+        # The script itself, not its digest: a server that has forgotten it would go on to the wait.
+        extend = self._scripts.whole(
             "extend", (self._keys.consumers,), (self._consumer, lease or LANDING_LEASE)
         )
-        if self._misses_extend:
-            self._scripts.load("extend")
-            self._misses_extend = False
         request = self._request(limit, lease)
         try:
-            waited = self.waiting.wait(extend, blocking, self._scripts.command(*request))
+            answer = self.waiting.wait(extend, blocking, self._scripts.command(*request))
         except ScriptMissing:
-            self._scripts.load("extend")
             return self.fetch(limit, lease)
-        if waited is None:
+        if answer is None:
             self._unconfirmed = None
             return []
-        # It is loaded before the next wait: failing at it must not cost us this answer.
-        self._misses_extend = waited.misses_before
-        return self._deliveries(waited.answer, limit)
+        return self._deliveries(answer, limit)
 
     def strays(self, limit: int) -> list[Delivery]:
         """Return what the server holds for us and nobody here has, now and then after a break.

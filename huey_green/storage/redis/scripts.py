@@ -70,13 +70,17 @@ class Scripts:
         """Return the EVALSHA for a pipeline; the caller deals with ``ScriptMissing``."""
         return ("EVALSHA", digest(verb, self.variants), len(keys), *keys, *args)
 
+    def whole(self, verb: str, keys: Sequence[str], args: Sequence[Any]) -> Command:
+        """Return the EVAL, which a server understands that knows no script."""
+        return ("EVAL", source(verb, self.variants), len(keys), *keys, *args)
+
     def call(self, verb: str, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
         """Carry out ``verb`` and return its answer; a server that forgot the script is told it."""
         try:
             return self.link.execute(*self.command(verb, keys, args))
         except ScriptMissing:
             # Not load and call again: it may be forgotten once more between the two.
-            return self.link.execute("EVAL", source(verb, self.variants), len(keys), *keys, *args)
+            return self.link.execute(*self.whole(verb, keys, args))
 
     def load(self, verb: str) -> None:
         """Make the server know ``verb``."""

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
-from redis.exceptions import NoScriptError
+from typing import Any
 
 from huey_green.storage.redis.connect import Command, Link, raise_if_error
 
@@ -15,13 +13,6 @@ LONGEST_WAIT = 5.0
 
 #: Seconds that the connection allows beyond the wait that the server was asked for.
 WAIT_MARGIN = 10.0
-
-
-class Waited(NamedTuple):
-    """The answer after the wait, and whether the script before it was not known."""
-
-    answer: Any
-    misses_before: bool
 
 
 class Waiting:
@@ -38,12 +29,12 @@ class Waiting:
         """How often its connection broke, or one of those beside it."""
         return self._link.breaks + self._control.breaks
 
-    def wait(self, before: Command, blocking: Command, after: Command) -> Waited | None:
+    def wait(self, before: Command, blocking: Command, after: Command) -> Any:
         """Carry out three commands, of which the second blocks; return the answer of the third.
 
         They are sent together: the server goes on to the third the moment the second is served,
         a round trip earlier than if we asked. Returns None when interrupted before it began.
-        Raises ``ScriptMissing`` if the third is not known.
+        Raises ``ScriptMissing`` if one is a script that is not known.
         """
         if self._interrupted:
             self._interrupted = False
@@ -56,11 +47,10 @@ class Waiting:
                 client = next(following)
                 self._client = client if isinstance(client, int) else None
                 # All are read before any is judged, or the next call would take them for its own.
-                first, blocked, last = following
-                is_missing = isinstance(first, NoScriptError)
-                for answer in (client, None if is_missing else first, blocked, last):
+                rest = list(following)
+                for answer in (client, *rest):
                     raise_if_error(answer)
-                return Waited(last, is_missing)
+                return rest[-1]
         finally:
             self._control.when_silent.remove(self._link.cut)
             self._client = None
