@@ -52,3 +52,18 @@ def test_what_lands_at_a_consumer_is_found_though_the_server_had_forgotten_both(
     eye.reclaim(now=eye.time() + LONG)
     assert eye.enqueued_items() == [b"message"]
     world.close()
+
+
+def test_beginning_what_is_not_held_any_more_leaves_nothing_behind(
+    redis_server: PrivateRedis,
+) -> None:
+    world = RedisWorld(redis_server, REDIS_KINDS["list"])
+    storage = world.eye
+    storage.enqueue(b"message")
+    taken = storage.fetch("suspended", 1)
+    assert storage.reclaim(now=storage.time() + LONG) == 1
+    assert storage.reclaim(now=storage.time() + LONG) == 0
+    storage.begin("suspended", taken)
+    assert [one.attempt for one in storage.fetch("other", 1, lease=None)] == [1]
+    assert world.left_behind() == set()
+    world.close()

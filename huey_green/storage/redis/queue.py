@@ -155,7 +155,8 @@ class RedisQueue(BaseStorage):
     def begin(self, consumer: str, deliveries: Sequence[Delivery]) -> None:
         receipts = [one.receipt for one in deliveries if one.receipt is not None]
         if receipts:
-            self._ask("SADD", self.keys.begun(consumer), *receipts)
+            keys = (self.keys.inflight(consumer), self.keys.begun(consumer))
+            self.scripts.call("begin", keys, receipts)
 
     def settle(self, consumer: str, settlements: Sequence[Settlement]) -> list[Settlement]:
         refused = []
