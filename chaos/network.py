@@ -82,7 +82,8 @@ def network_swallows(world: World) -> None:
         proxy.swallow(*world.chance.choice((DIRECTIONS[:1], DIRECTIONS[1:], DIRECTIONS)))
         world.pause(0.2, 3.0)
         proxy.heal()
-        world.pause(0.0, SOCKET_TIMEOUT)
+        # For so long a heartbeat may wait for an answer that was swallowed.
+        world.pause(SOCKET_TIMEOUT, SOCKET_TIMEOUT)
 
 
 @fault(REDIS_KINDS, repeat=3)

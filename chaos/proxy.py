@@ -158,11 +158,11 @@ class Proxy:
         self._is_up.set()
         await self._over.wait()
         server.close()
-        for pair in tuple(self._pairs):
-            pair.end(reset=True)
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.heal()
+        while self._tasks:  # Not cancelled: asyncio's streams complain of that.
+            for pair in tuple(self._pairs):
+                pair.end(reset=True)
+            await asyncio.sleep(0.01)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task: Any = asyncio.current_task()
