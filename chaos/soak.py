@@ -4,7 +4,7 @@
 Two million short tasks of all kinds go through one consumer. After each tenth the producer
 pauses until all is done, and everything is counted: memory, open files, threads, greenlets,
 objects, connections, keys. What there is at the end is compared with what there was after the
-first tenth.
+first tenth. With other options it is idle, or the storage is away, or consumers come and go.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from chaos.soak_verdict import MB, Row, compare, compare_runs, grown_types, tabl
 from chaos.world import KINDS, REDIS_KINDS, World
 from huey_green.testing.redis import PrivateRedis
 
-#: Parts of a run; the first one warms up.
+#: Parts of a run, unless another number is given; the first one warms up.
 PARTS = 10
 
 #: Seconds that one task may take on a machine in trouble, all in all, and any part of a run.
@@ -38,6 +38,9 @@ SETTLED = 35.0
 
 #: Tasks that are enqueued for each outage, and seconds into them after which the server is gone.
 PER_OUTAGE, OUTAGE_WITHIN = 3000, 2.0
+
+#: Native threads in which gevent looks up names when there are connections to be made.
+RESOLVERS = 10
 
 Course = Callable[[Load, argparse.Namespace], list[dict[str, Any]]]
 
@@ -63,7 +66,8 @@ def main(argv: list[str]) -> int:
         except Failed as error:
             print(f"FAILED: {error}")
             return 1
-        rows = compare(looks[0], looks[-1], options.workers)
+        more = RESOLVERS if options.outages else 0
+        rows = compare(looks[0], looks[-1], options.workers, more)
         if not options.outages:
             rows += compare_runs(
                 looks[-1]["consumer"]["began"], load.done["least"], load.done["most"]
@@ -86,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
         "nothing grows. Starts a Redis and all processes of its own.",
     )
     parser.add_argument("--tasks", type=int, default=2_000_000, help="how many (2,000,000)")
+    parser.add_argument(
+        "--parts", type=int, default=PARTS, help="looks at everything: one after each part (10)"
+    )
     parser.add_argument("--kind", choices=KINDS, default="list", help="kind of storage (list)")
     parser.add_argument("--workers", type=int, default=200, help="-w of the consumer (200)")
     parser.add_argument(
@@ -94,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", default=str(random.randrange(10**6)), help="replays choices")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument(
-        "--idle", type=float, metavar="SECONDS", help="a few tasks, then nothing for so long"
+        "--idle", type=float, metavar="SECONDS", help="after the tasks, nothing for so long"
     )
     parser.add_argument(
         "--outages", type=int, metavar="COUNT", help="restart Redis so often under load"
@@ -130,8 +137,8 @@ def _patience(tasks: int) -> float:
 def _load(load: Load, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Nothing but tasks."""
     looks = []
-    for part in range(1, PARTS + 1):
-        wanted = options.tasks * part // PARTS - load.done["tasks"]
+    for part in range(1, options.parts + 1):
+        wanted = options.tasks * part // options.parts - load.done["tasks"]
         load.run(max(0, wanted), _patience(wanted))
         looks.append(_look(load, options))
     return looks
@@ -139,7 +146,7 @@ def _load(load: Load, options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _idle(load: Load, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Some tasks, and then none for a long time."""
-    load.run(options.tasks // PARTS, _patience(options.tasks))
+    load.run(options.tasks, _patience(options.tasks))
     time.sleep(SETTLED)
     looks = [_look(load, options)]
     for _ in range(3):
@@ -150,8 +157,8 @@ def _idle(load: Load, options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _outages(load: Load, options: argparse.Namespace) -> list[dict[str, Any]]:
     """The server is gone again and again while tasks are enqueued and run."""
-    looks = []
     load.run(PER_OUTAGE, _patience(PER_OUTAGE))
+    looks = [_look(load, options)]
     for number in range(options.outages):
         load.ask("run", PER_OUTAGE, True)
         load.world.pause(0.0, OUTAGE_WITHIN)
@@ -159,9 +166,11 @@ def _outages(load: Load, options: argparse.Namespace) -> list[dict[str, Any]]:
         load.world.pause(0.0, OUTAGE_WITHIN)
         load.world.redis.start()
         load.done = load.answer(_patience(PER_OUTAGE))
-        if number % max(1, options.outages // PARTS) == 0 or number == options.outages - 1:
+        if number % max(1, options.outages // PARTS) == 0:
             looks.append(_look(load, options))
-    return looks
+    # Once more without one: all connections are open again that a load needs.
+    load.run(PER_OUTAGE, _patience(PER_OUTAGE))
+    return [*looks, _look(load, options)]
 
 
 def _report(

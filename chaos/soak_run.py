@@ -41,10 +41,9 @@ class Load:
 
     def __init__(self, world: World, workers: int, width: int) -> None:
         self.world = world
-        self.consumer = self._child(
-            "consumer",
-            *("huey_green", "chaos.soak_app.huey", "-w", str(workers), "-q", "-t", "5"),
-        )
+        # A short lease: its heartbeat has a connection of its own, from the first one on.
+        options = ("-w", str(workers), "-q", "-t", "5", "--lease", "3")
+        self.consumer = self._child("consumer", "huey_green", "chaos.soak_app.huey", *options)
         world.consumers.append(self.consumer)  # type: ignore[arg-type]
         self.producer = self._child("producer", "chaos.soak_producer", world.seed, str(width))
         world.producers.append(self.producer)  # type: ignore[arg-type]
@@ -178,7 +177,7 @@ class Load:
             return _sqlite_rows(self.world.directory / "queue.db")
         folder = self.world.directory / "queue"
         files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
-        return dict(Counter(str(path.parent) for path in files))
+        return dict(Counter(f"{path.parts[0]}/" if path.parts[1:] else path.name for path in files))
 
     def _client(self) -> Any:
         return redis.Redis.from_url(self.world.redis.url, client_name="looking")

@@ -18,6 +18,10 @@ OBJECTS_SHARE, OBJECTS_MORE = 1.03, 3000
 #: How much more a container of ours may hold by chance: what has just ended, or ends in time.
 HELD_MORE = 300
 
+#: Containers that may hold a whole backlog: what a process knows of the messages in a folder is as
+#: of its last look; and a consumer knows what ended until it has looked for canceled tasks twice.
+BACKLOGS, BACKLOG = ("Messages.", "Notes.", "Worker._ended"), 50_000
+
 #: What the storage may hold that ends by its time, and at most how much: a key for each moment of
 #: a periodic task (one a second, for 1000 s), notes of canceled tasks (for two minutes), the hits
 #: of a rate limit (200), and what is listed with its end and not looked at before that.
@@ -30,6 +34,7 @@ TIMED = {
     "window": 10,
     "expiring": 2000,
     "value": 2000,
+    "results/": 2000,
     "sequence": 1,
 }
 
@@ -52,12 +57,16 @@ class Row(NamedTuple):
         return self.least <= self.after <= self.limit
 
 
-def compare(before: Mapping[str, Any], after: Mapping[str, Any], workers: int) -> list[Row]:
-    """Compare two quiet moments of one run."""
+def compare(
+    before: Mapping[str, Any], after: Mapping[str, Any], workers: int, threads_more: int = 0
+) -> list[Row]:
+    """Compare two quiet moments of one run, after which there may be so many more threads."""
     rows = [
         row
         for who in ("consumer", "producer")
-        for row in compare_processes(who, before[who], after[who], workers)
+        for row in compare_processes(
+            who, before[who], after[who], workers, threads_more=threads_more
+        )
     ]
     for who in ("consumer", "producer"):
         count = before["connections"].get(who, 0)
@@ -74,6 +83,7 @@ def compare_processes(
     after: Mapping[str, Any],
     workers: int,
     held_more: int = HELD_MORE,
+    threads_more: int = 0,
 ) -> Iterator[Row]:
     """Compare what one process was and is."""
     for name in ("rss", "uss"):
@@ -82,20 +92,21 @@ def compare_processes(
         yield Row(f"{who}: {name.upper()}, MB", size / MB, end / MB, limit / MB)
     for name in ("fds", "threads"):
         count, end = before["outside"][name], after["outside"][name]
-        yield Row(f"{who}: {name}", count, end, count)
-    # Slots keep their greenlets for a while, up to as many as may run. A thread of its own gets
-    # one with its first look at gevent.
-    many = {"Slots._run": workers, "greenlet": before["greenlets"].get("greenlet", 0) + 1}
+        yield Row(f"{who}: {name}", count, end, count + threads_more)
+    # Slots keep their greenlets for a while, up to as many as may run. A thread has one or two.
+    old = before["greenlets"]
+    many = {name: old.get(name, 0) + threads_more for name in ("Hub", "_WorkerGreenlet")}
+    many |= {"Slots._run": workers, "greenlet": old.get("greenlet", 0) + threads_more + 1}
     yield from _each(
-        f"{who}: greenlets, ",
-        before["greenlets"],
-        after["greenlets"],
-        lambda name, count: many.get(name, count),
+        f"{who}: greenlets, ", old, after["greenlets"], lambda name, count: many.get(name, count)
     )
     count, end = before["objects"], after["objects"]
     yield Row(f"{who}: objects", count, end, count * OBJECTS_SHARE + OBJECTS_MORE)
     yield from _each(
-        f"{who}: in ", before["held"], after["held"], lambda _, count: count + held_more
+        f"{who}: in ",
+        before["held"],
+        after["held"],
+        lambda name, count: count + (BACKLOG if name.startswith(BACKLOGS) else held_more),
     )
 
 
