@@ -25,32 +25,48 @@ from huey_green.offender import brief
 # Real: an option may have been computed with numpy. It comes last because it is slow.
 _WHOLE: tuple[type[Any], ...] = (int, Integral)
 _NUMBER: tuple[type[Any], ...] = (float, int, Real)
+_PLAIN_NUMBERS = (int, float)
+
+
+#: Names that were looked at: there are as many as there are tasks.
+_sound_names: set[str] = set()
+_MOST_SOUND_NAMES = 1000
 
 
 def is_sound(message: Message) -> bool:
     """Say whether a message has nothing but what most have, and that as it should be.
 
-    The short way: if not, ``fault`` tells what is wrong, if anything is.
+    The short way, taken for each message: if not, ``fault`` tells what is wrong, if anything is.
     """
     id_, name, args, kwargs, eta, retries, retry_delay, priority, _, _, options = message
-    return (
-        type(id_) is str
-        and 0 < len(id_) <= LONGEST_NAME
-        and id_.isprintable()
-        and type(name) is str
-        and 0 < len(name) <= LONGEST_NAME
-        and name.isprintable()
-        and type(args) is tuple
-        and type(kwargs) is dict
-        and (not kwargs or all(type(key) is str for key in kwargs))
-        and eta is None
-        and type(retries) is int
-        and 0 <= retries <= LARGEST_NUMBER
-        and type(retry_delay) in (int, float)
-        and 0 <= retry_delay <= LONGEST
+    if not (
+        eta is None
         and priority is None
         and options is None
-    )
+        and type(id_) is str
+        and 0 < len(id_) <= LONGEST_NAME
+        and id_.isprintable()
+        and type(args) is tuple
+        and type(kwargs) is dict
+        and type(retries) is int
+        and 0 <= retries <= LARGEST_NUMBER
+        and type(retry_delay) in _PLAIN_NUMBERS
+        and 0 <= retry_delay <= LONGEST
+        and type(name) is str
+    ):
+        return False
+    for key in kwargs:
+        if type(key) is not str:
+            return False
+    return name in _sound_names or _note_name(name)
+
+
+def _note_name(name: str) -> bool:
+    if _fault_of_name("name", name) is not None:
+        return False
+    if len(_sound_names) < _MOST_SOUND_NAMES:
+        _sound_names.add(name)
+    return True
 
 
 def fault(message: Message) -> str | None:
