@@ -119,7 +119,7 @@ class Link:
         self._limit = max_connections or MAX_CONNECTIONS
         self._read_timeout = read_timeout
         self.where = where(self._pool)
-        #: Called when the server has stopped answering: for who waits on a connection of his own.
+        #: Called when the server is silent or no master: for who waits on a connection of his own.
         self.when_silent: list[Callable[[], None]] = []
         #: How often a connection broke: what was sent over it may be carried out later, or was
         #: carried out by a server that has lost it since.
@@ -194,6 +194,7 @@ class Link:
                     self.breaks += 1
                     connection.disconnect()
                     self.close()
+                    self._give_up_waits()
                 raise
             except BaseException as error:
                 # Killed or timed out half-way: what is still to come must not answer another call.
@@ -225,8 +226,11 @@ class Link:
 
     def _note_silence(self, error: BaseException) -> None:
         if isinstance(error, (redis.TimeoutError, TimeoutError)):
-            for call in tuple(self.when_silent):
-                call()
+            self._give_up_waits()
+
+    def _give_up_waits(self) -> None:
+        for call in tuple(self.when_silent):
+            call()
 
     def _is_doubtful(self, used_at: float) -> bool:
         return used_at <= self._trusted_from or clock.monotonic() - used_at > TRUSTED_FOR
