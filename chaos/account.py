@@ -39,6 +39,7 @@ class Run:
     ``is_deaf`` does not heed interruptions, and is handed back while it goes on."""
 
     who: str
+    job: str
     began_at: float
     wall: float
     how: str | None = None
@@ -98,6 +99,7 @@ class _Absences:
         self._ends: dict[str, float] = {}
         self._gone: dict[str, list[tuple[float, float]]] = defaultdict(list)
         self._lease = lease
+        self._handed_back: dict[tuple[str, str], list[float]] = defaultdict(list)
         self._told_to_stop: dict[str, list[float]] = defaultdict(list)
         began: dict[tuple[str, str], float] = {}
         stopped: set[str] = set()
@@ -112,6 +114,8 @@ class _Absences:
             elif what == "killed" or (what == "ended-process" and record["status"] != 0):
                 self.deaths.setdefault(record["who"], at)
                 self._ends[record["who"]] = at
+            elif what == "handed-back":
+                self._handed_back[record["by"], record["job"]].append(at)
             elif what == "signal":
                 self._told_to_stop[record["who"]].append(at)
             elif what in ("suspended", "outage-begins"):
@@ -124,6 +128,8 @@ class _Absences:
     def explain(self, run: Run, again_at: float) -> bool:
         """Say whether it is right that a run's message was executed again at ``again_at``."""
         if run.how == "left":
+            return True
+        if any(at >= run.began_at for at in self._handed_back[run.who, run.job]):
             return True
         if run.is_deaf and any(
             run.began_at <= at <= again_at for at in self._told_to_stop[run.who]
@@ -192,7 +198,9 @@ def _runs(records: list[Record]) -> dict[tuple[str, str], list[Run]]:
     by_id: dict[str, Run] = {}
     for record in records:
         if record["what"] == "began":
-            run = by_id[record["run"]] = Run(record["by"], record["at"], record["wall"])
+            run = by_id[record["run"]] = Run(
+                record["by"], record["job"], record["at"], record["wall"]
+            )
             runs[record["job"], record["part"]].append(run)
         elif record["what"] == "deaf":
             by_id[record["run"]].is_deaf = True

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from chaos import jobs
+from chaos import clockwork, jobs
 from chaos.ledger import Ledger
 from chaos.observed import observed_storage
 from huey_green import (
@@ -26,6 +26,9 @@ from huey_green import (
     chord,
     every,
 )
+from huey_green.signals import SIGNAL_INTERRUPTED
+
+clockwork.install()
 
 WORLD = Path(os.environ["CHAOS_WORLD"])
 SETTINGS = json.loads((WORLD / "settings.json").read_text())
@@ -79,7 +82,7 @@ huey = _make_huey()
 def execution(job: str, part: str = "") -> Iterator[str]:
     """Write down that a part of a job begins here, and how it ends; yields the run's name."""
     run = f"{WHO}/{time.monotonic_ns()}"
-    ledger.note("began", job=job, part=part, run=run, wall=time.time())
+    ledger.note("began", job=job, part=part, run=run, wall=clockwork.true_time())
     how = "failed"
     try:
         yield run
@@ -146,6 +149,13 @@ def ticking(task: Any) -> None:
 @huey.on_startup()
 def started() -> None:
     ledger.note("started", pid=os.getpid())
+
+
+@huey.signal(SIGNAL_INTERRUPTED)
+def handed_back(signal: str, task: Any) -> None:
+    # Also when it was interrupted between its last line and its end, which it cannot know.
+    job = task.kwargs.get("job") or next((a for a in task.args if isinstance(a, str)), None)
+    ledger.note("handed-back", job=job)
 
 
 @huey.on_shutdown()

@@ -204,9 +204,18 @@ class World:
             self.ledger.note("outage-ends", of=what)
 
     def drain(self, patience: float = 120.0) -> None:
-        """Have all be done that is left, and all consumers stop well."""
+        """Have all be done that is left, and all consumers stop well.
+
+        Raises ``Failed`` when nothing has begun for ``patience`` seconds, and something is left.
+        """
         self.staff(1)
-        eventually(self.is_drained, "an empty storage", patience)
+        began, gives_up_at = -1, 0.0
+        while not self.is_drained():
+            if (now := self.count("began")) != began:
+                began, gives_up_at = now, time.monotonic() + patience
+            elif time.monotonic() > gives_up_at:
+                raise Failed(f"nothing was begun for {patience:g} s, and {self.waiting()} are left")
+            time.sleep(0.1)
         for consumer in self.alive():
             consumer.stop()
             self.consumers.remove(consumer)

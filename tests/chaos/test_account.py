@@ -69,6 +69,7 @@ def test_what_an_enqueue_without_an_answer_became_does_not_matter() -> None:
 
 KILLED = {"at": 2.05, "what": "killed", "by": "harness", "who": "c1"}
 GONE = {"at": 2.02, "what": "ended-process", "by": "harness", "who": "c1", "status": -9}
+BACK = {"at": 2.12, "what": "handed-back", "by": "c1", "job": "a"}
 STOPPED = {"at": 2.15, "what": "stopped", "by": "c1"}
 DEAF = {"at": 2.0, "what": "deaf", "by": "c1", "run": "c1/2.0/"}
 TOLD = {"at": 2.05, "what": "signal", "by": "harness", "who": "c1", "number": 15}
@@ -97,6 +98,9 @@ OUTAGE = [
         (ran("a", how=None), [DEAF, {**TOLD, "at": 14.0}], False),
         (ran("a"), [], False),
         (ran("a", how="left"), [], True),
+        (ran("a"), [BACK], True),  # Interrupted between its last line and its end.
+        (ran("a"), [{**BACK, "at": 1.9}], False),
+        (ran("a"), [{**BACK, "by": "c2"}], False),
         (ran("a"), SUSPENDED, True),
         (ran("a"), [SUSPENDED[0], {**SUSPENDED[1], "at": 2.5}], False),  # Within its lease.
         (ran("a"), OUTAGE, True),
