@@ -7,6 +7,7 @@ import logging
 import reprlib
 import traceback
 import uuid
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from huey_green import clock
@@ -79,6 +80,12 @@ class Endings:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        #: Tells the present by the storage's clock, where a consumer knows that.
+        self.clock: Callable[[], float] | None = None
+
+    def now(self) -> float:
+        """Return the present, epoch seconds, by the storage's clock if that is known."""
+        return clock.wall() if self.clock is None else self.clock()
 
     def succeeded(self, task: Task, value: Any) -> Outcome:
         """The task returned ``value``."""
@@ -98,7 +105,7 @@ class Endings:
             # It has run: running it again would not make its value serializable.
             log.error("%s: %s", task, error)
             return self._given_up(task, error, (s.SIGNAL_ERROR, task, error))
-        if results:
+        if results and (task.result_ttl is not None or host.result_ttl is not None):
             extra = self._ending(results, extra, task)
         if results or enqueue or extra is not NO_EXTRA:
             return Outcome(Effects(results, enqueue, extra=extra), events, value=value)
@@ -113,7 +120,7 @@ class Endings:
                 check_call_options({"delay": error.delay, "eta": error.eta})
             except InvalidArgument as wrong:
                 return self.failed(task, wrong)
-        now = clock.wall()
+        now = self.now()
         retry = after_failure(error, task, now)
         results: _Results = ()
         enqueue: tuple[Outgoing, ...] = ()

@@ -65,7 +65,7 @@ class Settling:
         receipt = delivery.receipt or ""
         ttl = self._result_ttl
         result = "r"
-        if extra.result_ttl is not None:
+        if extra is not NO_EXTRA and extra.result_ttl is not None:
             ttl, result = milliseconds(extra.result_ttl), "R"
         names = result * len(results) + "q" * len(enqueue) + "s" * len(schedule)
         rest: list[bytes | str | int] = []
