@@ -78,6 +78,8 @@ class Task:
     has_progress: bool = False
     #: It has run, to its end or as far as anybody waited for it.
     is_over: bool = False
+    #: Its own code is under way, or that of a hook: a signal of the process may end it there.
+    may_interrupt: bool = True
     #: The values of the chord that it joins are among its arguments, the last of them.
     is_joined: bool = False
 

@@ -266,8 +266,10 @@ class Worker:
         return len(self.running)
 
     def interrupt_here(self) -> None:
-        """Raise ``TaskInterrupted`` in the caller if that is a running task."""
-        if gevent.getcurrent() in self.running:
+        """Raise ``TaskInterrupted`` in the caller if that is a running task, and not what we do
+        once it has run: that would run it again."""
+        running = self.running.get(gevent.getcurrent())
+        if running is not None and running.task.may_interrupt:
             raise TaskInterrupted("the consumer stops")
 
     def is_idle(self) -> bool:

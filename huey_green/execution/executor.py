@@ -149,12 +149,14 @@ class Executor:
                     log.info("%s was canceled by a pre_execute hook: %s", task, error)
                     return self.endings.skipped(task, s.SIGNAL_CANCELED)
             task.is_over = False
+            task.may_interrupt = True
             try:
                 if task.timeout is None and not task.native_thread:
                     value = task.execute()
                 else:
                     value = self._execute_apart(task)
             finally:
+                task.may_interrupt = False
                 task.is_over = True
         except TaskCanceled as error:
             return self.endings.canceled(task, error)
@@ -181,7 +183,11 @@ class Executor:
     def _run_after(self, task: Task, value: Any, error: BaseException | None) -> None:
         try:
             if self._host.hooks_after:
-                self._host.hooks_after.run(task, value, error)
+                task.may_interrupt = True
+                try:
+                    self._host.hooks_after.run(task, value, error)
+                finally:
+                    task.may_interrupt = False
         except CancelExecution:
             log.warning("a post_execute hook raised CancelExecution, too late for %s", task)
         except TaskInterrupted:

@@ -198,6 +198,45 @@ def test_a_task_that_is_interrupted_in_a_hook_goes_back_unless_it_has_run(
     assert huey.result_count() == 1 - goes_back
 
 
+class Interrupting(Exception):
+    """Has a signal handler called while it is written down: its task has run by then."""
+
+    def __init__(self, consumer) -> None:
+        self.consumer = consumer
+
+    def __reduce__(self):
+        self.consumer.interrupt()
+        return int, (7,)
+
+    def __repr__(self) -> str:
+        self.consumer.interrupt()
+        return "Interrupting"
+
+
+@patched
+def test_a_second_signal_that_comes_when_a_task_has_run_does_not_have_it_run_again(name, url):
+    from huey_green import TaskException
+
+    huey = make("list", name, url, "")
+    ran = []
+
+    @huey.task(name="end")
+    def end(how):
+        ran.append(how)
+        if how == "raises":
+            raise Interrupting(consumer)
+        return Interrupting(consumer)
+
+    consumer = huey.create_consumer(workers=2)
+    consumer.start()
+    assert end("returns").get(blocking=True, timeout=10) == 7
+    with Records(), pytest.raises(TaskException, match="Interrupting"):
+        end("raises").get(blocking=True, timeout=10)
+    consumer.stop()
+    assert ran == ["returns", "raises"]
+    assert len(huey) == 0
+
+
 @patched
 def test_a_consumer_that_cannot_start_leaves_nothing(name):
     from huey_green import StorageUnavailable
