@@ -160,6 +160,8 @@ class Consumer:
         self._scheduler = Scheduler(
             huey, storage, outage, settings.scheduler_interval, settings.periodic
         )
+        # A moment to come is the storage's: our own clock may be wrong.
+        huey.executor.endings.clock = self._scheduler.clock.now
         self._acknowledger = Acknowledger(storage, self.name, outage, self._scheduler.expect)
         counted = None if settings.max_tasks is None else self._note_executed
         self._worker = Worker(huey, executor, self._acknowledger, storage, self.name, counted)
@@ -229,6 +231,7 @@ class Consumer:
         if self._watchdog is not None:
             self._watchdog.stop()
         self.huey.hooks_shutdown.run()
+        self.huey.executor.endings.clock = None
         self.huey.executor.close()
         ended = self._native_executor is None or self._native_executor.close()
         self._storage.close()

@@ -62,17 +62,24 @@ class Host(Protocol):
 
 
 class StorageClock:
-    """The storage's clock, estimated by ours; the storage is asked now and then."""
+    """The storage's clock, carried on by our monotonic one; the storage is asked now and then.
+
+    Who sets this machine's clock does not move it. But then the storage may be on this machine,
+    and is asked again.
+    """
 
     #: Seconds between two questions.
     CHECK = 60.0
     #: An answer known to be right within so many seconds is good enough; else the best of some.
     GOOD, TRIES = 0.001, 3
+    #: Seconds by which this machine's clock has to jump to be noticed.
+    JUMP = 0.5
 
     def __init__(self, storage: BaseStorage) -> None:
         self._storage = storage
         self._offset = 0.0
         self._asked_at = -math.inf
+        self._wall = 0.0  # What our clock shows when the monotonic one shows zero.
         #: Seconds by which the estimate may have been wrong when the storage was asked.
         self.error = math.inf
 
@@ -82,26 +89,29 @@ class StorageClock:
         return self._asked_at > -math.inf
 
     def now(self) -> float:
-        """Return the present by the storage's clock, without asking it."""
-        return self.at(clock.wall())
+        """Return the present by the storage's clock, or ours as long as that is not known; asks
+        nobody."""
+        return self.at(clock.monotonic()) if self.is_known else clock.wall()
 
-    def at(self, wall: float) -> float:
-        """Return what the storage's clock shows when ours shows ``wall``."""
-        return wall + self._offset
+    def at(self, monotonic: float) -> float:
+        """Return what the storage's clock shows when our monotonic one shows this."""
+        return monotonic + self._offset
 
     def check(self, max_age: float = CHECK) -> None:
         """Ask the storage, unless it was asked within the last ``max_age`` seconds."""
-        if clock.monotonic() - self._asked_at < max_age:
+        now = clock.monotonic()
+        wall = clock.wall() - now
+        if now - self._asked_at < max_age and abs(wall - self._wall) < self.JUMP:
             return
         answers: list[tuple[float, float]] = []
         while not answers or (answers[-1][0] > self.GOOD and len(answers) < self.TRIES):
-            wall, asked_at = clock.wall(), clock.monotonic()
+            asked_at = clock.monotonic()
             told = self._storage.time()
             # It said so at some moment between question and answer.
             error = (clock.monotonic() - asked_at) / 2
-            answers.append((error, told - wall - error))
+            answers.append((error, told - asked_at - error))
         self.error, self._offset = min(answers)
-        self._asked_at = clock.monotonic()
+        self._asked_at, self._wall = clock.monotonic(), wall
 
 
 class Moments:
@@ -161,7 +171,8 @@ class Scheduler(Service):
         self._host = host
         self._storage = storage
         self._periodic = periodic
-        self._clock = StorageClock(storage)
+        #: The clock that decides what is due.
+        self.clock = StorageClock(storage)
         self._woken = Event()
         self._has_succeeded = False
         self._expected = Moments()
@@ -185,11 +196,10 @@ class Scheduler(Service):
 
     def tick(self) -> None:
         """Promote what is due, and enqueue the periodic tasks whose moment has come."""
-        if self._periodic or self._expected.earliest < math.inf:
-            self._clock.check()
+        self.clock.check()
         if self._until_promotion() <= 0:
             self._promote()
-        if self._periodic and self._is_time_to_look(now := self._clock.now()):
+        if self._periodic and self._is_time_to_look(now := self.clock.now()):
             self._enqueue_periodic(now)
         self.answered()
         self._has_succeeded = True
@@ -222,15 +232,13 @@ class Scheduler(Service):
             self._woken.wait(seconds)
 
     def _until_work(self) -> float:
-        if self._expected.earliest < math.inf and not self._clock.is_known:
-            return 0.0
         if not self._periodic:
             return self._until_promotion()
-        return min(self._until_promotion(), self._occurs_at - self._clock.now())
+        return min(self._until_promotion(), self._occurs_at - self.clock.now())
 
     def _until_promotion(self) -> float:
         present = clock.monotonic()
-        until_expected = self._expected.earliest - self._clock.now()
+        until_expected = self._expected.earliest - self.clock.now()
         until_allowed = self._promoted_at + GAP - present
         return min(self._promote_at - present, max(until_expected, until_allowed))
 
@@ -244,8 +252,8 @@ class Scheduler(Service):
     # The schedule.
 
     def _promote(self) -> None:
-        wall = clock.wall()
-        expected = self._expected.take(self._clock.at(wall))
+        began = clock.monotonic()
+        expected = self._expected.take(self.clock.at(began))
         count = moved = self._storage.promote(BATCH, priority_of=self._priority_of)
         while count >= BATCH:
             count = self._storage.promote(BATCH, priority_of=self._priority_of)
@@ -254,16 +262,16 @@ class Scheduler(Service):
         # A little spread, so that several consumers do not march in step.
         self._promote_at = self._promoted_at + jittered(self.interval, 0.1)
         if moved < len(expected):
-            self._expect_again(expected, wall)
+            self._expect_again(expected, began)
 
-    def _expect_again(self, expected: list[float], wall: float) -> None:
-        """Expect those moments again that the storage may not have come to by ``wall``.
+    def _expect_again(self, expected: list[float], began: float) -> None:
+        """Expect those moments again that the storage may not have come to by ``began``.
 
         It decides by its own clock, which may be a little behind what we think. All others were
         promoted by another consumer. The estimate's error is small, so that this soon ends.
         """
-        self._clock.check(1.0)
-        certain = self._clock.at(wall) - self._clock.error - 0.001
+        self.clock.check(1.0)
+        certain = self.clock.at(began) - self.clock.error - 0.001
         for at in expected:
             if at > certain:
                 self._expected.add(at)

@@ -96,7 +96,7 @@ class Executor:
             return self.endings.exhausted(delivery, task)
         if message.eta is None and message.options is None and not host.may_be_revoked():
             return task
-        now = clock.wall()
+        now = self.endings.now()
         if message.eta is not None and message.eta > now:
             if host.is_canceled(task):
                 return self._canceled(task)
