@@ -23,6 +23,7 @@ MODULES = (
     "stops",
     "recovery",
     "hostile",
+    "clocks",
     "outages",
     "network",
     "sentinel",
