@@ -7,11 +7,11 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import gevent
 from gevent import monkey
 
 from huey_green import probe
 from huey_green.backoff import jittered
+from huey_green.consumer.native import end_hub
 from huey_green.exceptions import StorageUnavailable
 from huey_green.storage.base import BaseStorage
 
@@ -80,4 +80,4 @@ class Heartbeat:
     def _leave_hub(self) -> None:
         # Patched sockets made a hub for this thread; without this it would leak its loop.
         if monkey.is_module_patched("socket"):
-            gevent.get_hub().destroy(destroy_loop=True)
+            end_hub()

@@ -26,6 +26,16 @@ T = TypeVar("T")
 _CLOSE_WAIT = 1.0
 
 
+def end_hub() -> None:
+    """Free the hub of this native thread, which is about to end, and all that hangs on it."""
+    hub = gevent.get_hub()
+    hub.destroy(destroy_loop=True)
+    # gevent stops its loop and lets it wait for ever then, in a greenlet that nothing can end once
+    # the thread is gone: the hub and what it has seen last would never be freed.
+    if not hub.dead:
+        hub.throw()
+
+
 class NativeThread:
     """A native thread with a hub of its own, in which other threads have functions called."""
 
@@ -45,7 +55,7 @@ class NativeThread:
         self._over.wait()
         self._watcher.stop()
         self._watcher.close()
-        hub.destroy(destroy_loop=True)
+        end_hub()
 
     def _take_calls(self) -> None:
         while self._calls:
