@@ -155,7 +155,7 @@ class StorageMachine(RuleBasedStateMachine):
     def consumers_are_known_until_their_leases_end(self) -> None:
         known = self.world.eye.consumers()
         ends = self.model.lease_ends
-        assert ends.keys() <= known.keys() <= ends.keys() | self.model.fading
+        assert ends.keys() <= known.keys() <= ends.keys() | self.model.fading.keys()
         now = self.world.eye.time()
         for name, ends_at in ends.items():
             # Storages round to the millisecond at worst.

@@ -81,7 +81,7 @@ class LeaseModel:
         self.messages: dict[bytes, Message] = {}
         #: When the leases of each consumer end, and those that may be known still, or not.
         self.lease_ends: dict[str, float] = {}
-        self.fading: set[str] = set()
+        self.fading: dict[str, float] = {}
         #: Every receipt that was ever given out.
         self.receipts: set[str] = set()
         self.once: dict[str, float] = {}
@@ -186,7 +186,7 @@ class LeaseModel:
 
     def extend(self, consumer: str, ends_at: float) -> None:
         self.lease_ends[consumer] = ends_at
-        self.fading.discard(consumer)
+        self.fading.pop(consumer, None)
 
     def land(self, consumer: str, body: bytes) -> None:
         """The server hands a message to one that waits (LIST), who does not know it yet."""
@@ -319,7 +319,7 @@ class LeaseModel:
         for message in held:
             self._end_permit(message)
         self.lease_ends.pop(consumer, None)
-        self.fading.discard(consumer)
+        self.fading.pop(consumer, None)
 
     def reclaim(
         self,
@@ -349,11 +349,12 @@ class LeaseModel:
         self._check_unparked(unparked, freed, idle_before, is_whole)
         for name in ended:
             if not self.held_by(name) and not self.landed_at(name):
-                del self.lease_ends[name]
                 # One that was bounded has perhaps not come to this one.
-                self.fading.add(name)
+                self.fading[name] = self.lease_ends.pop(name)
         if is_whole and len(moved) < limit:
-            self.fading.clear()
+            seen = [name for name, at in self.fading.items() if at <= now or name in dead]
+            for name in seen:
+                del self.fading[name]
 
     def _parking(self) -> set[str]:
         return {one.parked_under for one in self.in_place(Place.PARKED)}
