@@ -21,12 +21,14 @@ log = logging.getLogger("huey_green.consumer")
 class Batch:
     """Settlements that share a round trip, and an event for those who wait for it."""
 
-    __slots__ = ("refused", "settled", "settlements")
+    __slots__ = ("doubtful", "refused", "settled", "settlements")
 
     def __init__(self) -> None:
         self.settlements: list[Settlement] = []
         self.settled: Event | None = None
         self.refused: list[Settlement] = []
+        #: Refused as well, but maybe because it was taken before, and the answer was lost.
+        self.doubtful: list[Settlement] = []
 
     def wait(self) -> None:
         """Wait until the storage has taken the batch, for as long as that takes."""
@@ -37,6 +39,10 @@ class Batch:
     def was_refused(self, delivery: Delivery) -> bool:
         """Say whether the lease of ``delivery`` was no longer ours."""
         return any(one.delivery is delivery for one in self.refused)
+
+    def is_surely_ours(self, delivery: Delivery) -> bool:
+        """Say whether nobody else can have got ``delivery``."""
+        return not any(one.delivery is delivery for one in (*self.refused, *self.doubtful))
 
 
 def may_be_repeated(settlement: Settlement) -> bool:
@@ -130,6 +136,7 @@ class Acknowledger(Service):
         if self._in_doubt:
             # The storage may have taken them just before we lost its answer.
             log.info("%d tasks had been settled already, or were taken over", len(refused))
+            batch.doubtful = refused
             return
         batch.refused = refused
         self._report(refused)

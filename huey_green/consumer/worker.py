@@ -151,7 +151,8 @@ class Worker:
             # Out of the storage before it runs: whatever happens then, it does not run again.
             batch = self._acknowledger.add(delivery, NOTHING)
             batch.wait()
-            if batch.was_refused(delivery):
+            if not batch.is_surely_ours(delivery):
+                log.warning("%s runs at most once, and may have run elsewhere: it is left", opened)
                 return
             delivery = delivery._replace(receipt=None)
         outcome = self._execute(delivery, opened)

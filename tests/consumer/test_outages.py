@@ -66,3 +66,33 @@ def test_a_heartbeat_that_found_no_storage_is_soon_followed_by_another():
     eventually(lambda: len(storage.calls) > 30, "a beat that found it", 15.0)
     beating.stop()
     assert storage.calls == [*["extend"] * 31, "close"]
+
+
+@patched
+def test_what_was_refused_after_its_answer_was_lost_is_not_surely_ours():
+    from huey_green import StorageUnavailable
+    from huey_green.consumer.acknowledger import Acknowledger
+    from huey_green.consumer.outage import Outage
+    from huey_green.message import NOTHING, Delivery
+
+    late, fine, calls = Delivery(b"late", "r1"), Delivery(b"fine", "r2"), []
+
+    class Lossy(Storage):
+        def settle(self, consumer, settlements):
+            calls.append(len(settlements))
+            if len(calls) == 1:
+                raise StorageUnavailable("its answer is lost")
+            return [one for one in settlements if one.delivery is late]
+
+    acknowledger = Acknowledger(Lossy(), "me", Outage("a storage"), lambda at: None)
+    batch = acknowledger.add(late, NOTHING)
+    acknowledger.add(fine, NOTHING)
+    acknowledger.start()
+    batch.wait()
+    assert calls == [2, 2]
+    # Its end counts: whoever has it now, or nobody, it was settled. But it may run elsewhere.
+    assert not batch.was_refused(late)
+    assert not batch.is_surely_ours(late)
+    assert batch.is_surely_ours(fine)
+    acknowledger.stop()
+    assert acknowledger.join(5)
