@@ -80,7 +80,9 @@ class Account:
         if self.unknown:
             said.append(f"{self.unknown} enqueues had no answer, and may or may not be among them")
         if self.maybe_lost:
-            said.append(f"{self.maybe_lost} at-most-once jobs were lost with their consumers")
+            said.append(
+                f"{self.maybe_lost} at-most-once jobs were lost with their consumers, or in doubt"
+            )
         if self.ticks:
             said.append(f"{self.ticks} moments of a periodic task, each enqueued once")
         for what, found in self.troubles.items():
@@ -124,6 +126,11 @@ class _Absences:
                 key = ("of" if "of" in record else "who", record.get("of") or record["who"])
                 whose = "storage" if key[0] == "of" else key[1]
                 self._gone[whose].append((began.pop(key, at), at))
+
+    @property
+    def is_any(self) -> bool:
+        """Whether anybody died or was away."""
+        return bool(self.deaths or any(self._gone.values()))
 
     def explain(self, run: Run, again_at: float) -> bool:
         """Say whether it is right that a run's message was executed again at ``again_at``."""
@@ -224,12 +231,12 @@ def _check_value(account: Account, kind: str, job: str, values: Mapping[str, Any
 def _check_lost_once(
     account: Account, job: str, runs: Mapping[tuple[str, str], list[Run]], absences: _Absences
 ) -> None:
-    """An at-most-once job is lost with its consumer, and in no other way."""
+    """An at-most-once job is lost with its consumer, or with an answer of the storage."""
     held = runs.get((job, ""), [])
-    if absences.deaths or any(run.how == "left" for run in held):
+    if absences.is_any or any(run.how == "left" for run in held):
         account.maybe_lost += 1
     else:
-        account.troubles["lost"].append(f"once {job}: and no consumer has died")
+        account.troubles["lost"].append(f"once {job}: and nobody was ever away")
 
 
 def _check_runs(
