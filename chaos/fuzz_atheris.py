@@ -3,8 +3,8 @@
 
 Optional: it needs ``pip install atheris``, which there is for Linux and some versions of Python;
 all else here does without. With ``-max_total_time=60`` it runs for a minute. What it looks for:
-bytes for which decoding raises anything but ``UnreadableMessage``, or gives a message that cannot be
-written and read again.
+bytes for which decoding raises anything but ``UnreadableMessage``, or gives a message that cannot
+be written and read again.
 """
 
 from __future__ import annotations
