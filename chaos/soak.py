@@ -39,9 +39,6 @@ SETTLED = 35.0
 #: Tasks that are enqueued for each outage, and seconds into them after which the server is gone.
 PER_OUTAGE, OUTAGE_WITHIN = 3000, 2.0
 
-#: Native threads in which gevent looks up names when there are connections to be made.
-RESOLVERS = 10
-
 Course = Callable[[Load, argparse.Namespace], list[dict[str, Any]]]
 
 
@@ -66,7 +63,7 @@ def main(argv: list[str]) -> int:
         except Failed as error:
             print(f"FAILED: {error}")
             return 1
-        more = RESOLVERS if options.outages else 0
+        more = soak_cycles.RESOLVERS if options.outages else 0
         rows = compare(looks[0], looks[-1], options.workers, more)
         if not options.outages:
             rows += compare_runs(

@@ -22,7 +22,7 @@ from huey_green import ResultTimeout, TaskException, chord, group
 from huey_green.result import Result
 
 #: Seconds that a value may be waited for.
-PATIENCE = 120.0
+PATIENCE = 900.0
 
 #: Most native threads of a consumer. As many tasks want one at once, and hold it for a while, so
 #: that all of them are there from the beginning.
