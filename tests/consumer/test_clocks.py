@@ -14,10 +14,12 @@ def test_a_consumer_whose_clock_is_an_hour_off_is_neither_early_nor_late(ahead, 
 
 @patched
 def _test_a_clock(ahead, url, name):
+    import logging
     import time
 
     from huey_green import RedisHuey, clock
 
+    logging.disable()
     huey = RedisHuey(name, url=url)
     ran = {}
 
