@@ -3,16 +3,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from cable import Cut
 from worlds import REDIS_KINDS, FileWorld, MemoryWorld, RedisWorld, SqliteWorld, World
 
+from huey_green import clock
 from huey_green.message import Outgoing
+from huey_green.testing.concurrency import PATIENCE, Running
 from huey_green.testing.leases import LONG
 from huey_green.testing.redis import PrivateRedis
 
+#: How a storage is kept from writing.
+HOLDS: dict[str, Callable[[Any, Callable[..., None]], Any]] = {
+    "sqlite": lambda storage, work: storage._database.write(work),
+    "file": lambda storage, work: storage._work(work, needs_state=False),
+}
 LOCAL = {"memory": MemoryWorld, "sqlite": SqliteWorld, "file": FileWorld}
 
 
@@ -66,4 +75,28 @@ def test_beginning_what_is_not_held_any_more_leaves_nothing_behind(
     storage.begin("suspended", taken)
     assert [one.attempt for one in storage.fetch("other", 1, lease=None)] == [1]
     assert world.left_behind() == set()
+    world.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "file"])
+def test_an_extended_lease_counts_from_when_the_storage_took_it(kind: str) -> None:
+    world = LOCAL[kind]()
+    other = world.handle()
+    # Somebody else is at it, for a while.
+    ready, gate = threading.Event(), threading.Event()
+
+    def hold(*_: Any) -> None:
+        ready.set()
+        assert gate.wait(PATIENCE)
+
+    holding = Running(lambda: HOLDS[kind](world.eye, hold))
+    assert ready.wait(PATIENCE)
+    extending = Running(lambda: other.extend("one", LONG))
+    clock.sleep(0.2)  # Time for it to be too early; it cannot be too late.
+    freed_at = other.time()
+    gate.set()
+    holding.result()
+    extending.result()
+    assert world.eye.consumers()["one"] >= freed_at + LONG
+    other.close()
     world.close()

@@ -183,7 +183,11 @@ class FileStorage(FileResults):
         return released
 
     def extend(self, consumer: str, lease: float) -> None:
-        self._work(transitions.extend, consumer, self.time() + lease, needs_state=False)
+        def extend(change: Change) -> None:
+            # Only now: it may have waited to begin, and the lease counts from here.
+            transitions.extend(change, consumer, self.time() + lease)
+
+        self._work(extend, needs_state=False)
 
     def leave(self, consumer: str) -> None:
         self._landed.pop(consumer, None)

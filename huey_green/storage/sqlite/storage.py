@@ -240,7 +240,11 @@ class SqliteStorage(SqliteResults):
         return released
 
     def extend(self, consumer: str, lease: float) -> None:
-        self._database.write(transitions.extend, self.name, consumer, self.time() + lease)
+        def extend(db: sqlite3.Connection) -> None:
+            # Only now: it may have waited to begin, and the lease counts from here.
+            transitions.extend(db, self.name, consumer, self.time() + lease)
+
+        self._database.write(extend)
 
     def leave(self, consumer: str) -> None:
         self._landed.pop(consumer, None)
