@@ -82,6 +82,24 @@ def test_connections_to_a_server_that_is_no_master_any_more_are_given_up(
     admin.close()
 
 
+def test_a_server_that_is_busy_with_the_script_of_another_is_waited_for(
+    server: PrivateRedis,
+) -> None:
+    admin = redis.Redis.from_url(server.url)
+    admin.config_set("lua-time-limit", 10)
+    storage = RedisStorage(url=server.url)
+    storage.ping()
+    endless = Running(lambda: storage.link.another().execute("EVAL", "while true do end", 0))
+    with pytest.raises(StorageUnavailable, match="BUSY"):
+        eventually(lambda: storage.queue_size() > 0)
+    admin.script_kill()
+    with pytest.raises(redis.ResponseError, match="killed"):
+        endless.result()
+    storage.enqueue(b"message")
+    storage.close()
+    admin.close()
+
+
 def test_who_waits_for_a_message_is_told_when_another_call_finds_the_server_silent(
     server: PrivateRedis,
 ) -> None:

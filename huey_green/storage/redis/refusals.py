@@ -10,7 +10,15 @@ import redis
 #: The server restarts, is a replica, is full, or refuses us for now.
 _NOT_NOW = (
     *("LOADING", "READONLY", "OOM", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS"),
-    *("NOAUTH", "WRONGPASS", "NOPERM", "MISCONF", "UNBLOCKED", "max number of clients"),
+    *(
+        "NOAUTH",
+        "WRONGPASS",
+        "NOPERM",
+        "MISCONF",
+        "UNBLOCKED",
+        "BUSY Redis",
+        "max number of clients",
+    ),
 )
 # redis-py takes these words off some messages and tells them by class.
 _NOT_NOW_CLASSES = (
