@@ -44,7 +44,7 @@ CONTENTS = {
     "index": {
         "Begin": ["quickstart", "tutorial"],
         "Write tasks": ["guide/index"],
-        "Run them": ["consumer", "delivery", "security", "troubleshooting"],
+        "Run them": ["consumer", "delivery", "dead-letters", "security", "troubleshooting"],
         "Coming from": ["coming-from/huey", "coming-from/celery", "coming-from/rq"],
         "Look up": ["reference/index", "compatibility"],
         "Inside": ["internals", "lease-model", "chaos", "decisions/index"],

@@ -96,7 +96,6 @@ class Huey(Declaring, Driving, Guarding):
         if storage_class is not None:
             self.storage_class = storage_class
         self.executor = Executor(self)
-        self._locks: set[str] = set()
         self._immediate = immediate
         self._live: BaseStorage | None = None
         self.storage = self.create_storage()
