@@ -78,11 +78,16 @@ def _sentinel_pool() -> Any:
 huey = _make_huey()
 
 
+#: The clock that decides what is due: the server's, which is the machine's; with SQLite and files
+#: that of the process.
+storage_time = clockwork.true_time if SETTINGS["kind"] in ("list", "zset") else time.time
+
+
 @contextmanager
 def execution(job: str, part: str = "") -> Iterator[str]:
     """Write down that a part of a job begins here, and how it ends; yields the run's name."""
     run = f"{WHO}/{time.monotonic_ns()}"
-    ledger.note("began", job=job, part=part, run=run, wall=clockwork.true_time())
+    ledger.note("began", job=job, part=part, run=run, wall=storage_time())
     how = "failed"
     try:
         yield run
