@@ -99,6 +99,10 @@ class Result(Generic[R]):
             elif ends_at is not None:
                 if revoke_on_timeout:
                     self.revoke()
+                    value = self._read(preserve)
+                    if value is not _NONE:  # It ended just now: nobody would come upon the mark.
+                        self.restore()
+                        break
                 raise ResultTimeout(f"no result of task {self.id} within {timeout:g} s")
         return value
 

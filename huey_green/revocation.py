@@ -15,6 +15,10 @@ from huey_green.storage.base import BaseStorage
 #: Seconds for which a canceled task is remembered that nobody has come upon.
 CANCELED_KEPT = 7 * 86400.0
 
+#: Seconds for which a single task stays revoked if nobody says until when: it may have ended
+#: already, and while there is any mark each task has to be looked up. As long as a chord is kept.
+TASK_KEPT = 400 * 86400.0
+
 
 def all_of(name: str) -> str:
     """Return the key under which all tasks registered as ``name`` are revoked."""
@@ -42,10 +46,15 @@ class Revocations:
         self._serializer = serializer
         self._utc = utc
 
-    def revoke(self, key: str, until: datetime | None, once: bool) -> None:
-        """Put a mark, in place of the one before; a naive ``until`` is local time."""
+    def revoke(
+        self, key: str, until: datetime | None, once: bool, kept: float | None = None
+    ) -> None:
+        """Put a mark, in place of the one before; a naive ``until`` is local time.
+
+        One without ``until`` is forgotten after ``kept`` seconds, None for never.
+        """
         ends_at = None if until is None else until.timestamp()
-        ttl = None if ends_at is None else max(0.001, ends_at - clock.wall())
+        ttl = kept if ends_at is None else max(0.001, ends_at - clock.wall())
         self._storage.put_revocation(key, self._serializer.serialize((ends_at, once)), ttl)
 
     def cancel(self, key: str) -> None:

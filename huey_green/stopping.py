@@ -13,7 +13,7 @@ from huey_green.execution.executor import Executor
 from huey_green.fingerprint import check_call, fingerprint
 from huey_green.keeping import Keeping, checked_id, checked_ids
 from huey_green.message import Claim, Delivery, Message
-from huey_green.revocation import Revocations, all_of, one_call
+from huey_green.revocation import TASK_KEPT, Revocations, all_of, one_call
 from huey_green.serializer import Serializer
 from huey_green.storage.base import BaseStorage
 from huey_green.task import Task, arguments_of
@@ -58,7 +58,8 @@ class Stopping(Keeping):
                 f"revoke_until is a datetime, not {revoke_until!r} (arguments go into args=)"
             )
         key = self._revocation_key(task, args, kwargs)
-        self._revocations.revoke(key, revoke_until, revoke_once)
+        kept = TASK_KEPT if isinstance(task, Task) else None
+        self._revocations.revoke(key, revoke_until, revoke_once, kept)
 
     def revoke_by_id(
         self,

@@ -83,6 +83,34 @@ def test_revoking_on_timeout_works_by_id_as_well(huey, add):
     assert result() is None
 
 
+def test_a_result_that_comes_while_its_task_is_being_revoked_is_returned(huey, add, monkeypatch):
+    result = add(1, 2)
+    put_revocation = huey.storage.put_revocation
+
+    def put_late(*args, **kwargs):
+        run_all(huey)
+        put_revocation(*args, **kwargs)
+
+    monkeypatch.setattr(huey.storage, "put_revocation", put_late)
+    assert result.get(blocking=True, timeout=0.01, revoke_on_timeout=True) == 3
+    assert not result.is_revoked()
+
+
+def test_only_a_single_task_is_not_revoked_for_ever(huey, add, monkeypatch):
+    kept = []
+    put_revocation = huey.storage.put_revocation
+    monkeypatch.setattr(
+        huey.storage,
+        "put_revocation",
+        lambda key, data, ttl=None: (kept.append(ttl), put_revocation(key, data, ttl)),
+    )
+    result = add(1, 2)
+    result.revoke()
+    assert result.is_revoked()
+    add.revoke()
+    assert kept == [400 * 86400, None]
+
+
 def test_a_failure_is_raised_by_the_result(huey, fails):
     result = fails()
     run_all(huey)
