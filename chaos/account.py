@@ -127,6 +127,10 @@ class _Absences:
                 whose = "storage" if key[0] == "of" else key[1]
                 self._gone[whose].append((began.pop(key, at), at))
 
+    def was_interrupted(self, job: str) -> bool:
+        """Whether any consumer interrupted it, be it before it could say that it had begun."""
+        return any(back == job for _, back in self._handed_back)
+
     @property
     def is_any(self) -> bool:
         """Whether anybody died or was away."""
@@ -136,7 +140,7 @@ class _Absences:
         """Say whether it is right that a run's message was executed again at ``again_at``."""
         if run.how == "left":
             return True
-        if any(at >= run.began_at for at in self._handed_back[run.who, run.job]):
+        if any(at >= run.began_at for at in self._handed_back.get((run.who, run.job), ())):
             return True
         if run.is_deaf and any(
             run.began_at <= at <= again_at for at in self._told_to_stop[run.who]
@@ -231,9 +235,11 @@ def _check_value(account: Account, kind: str, job: str, values: Mapping[str, Any
 def _check_lost_once(
     account: Account, job: str, runs: Mapping[tuple[str, str], list[Run]], absences: _Absences
 ) -> None:
-    """An at-most-once job is lost with its consumer, or with an answer of the storage."""
+    """An at-most-once job is lost with its consumer, with an answer of the storage, or when it
+    is interrupted."""
     held = runs.get((job, ""), [])
-    if absences.is_any or any(run.how == "left" for run in held):
+    is_left = any(run.how == "left" for run in held) or absences.was_interrupted(job)
+    if absences.is_any or is_left:
         account.maybe_lost += 1
     else:
         account.troubles["lost"].append(f"once {job}: and nobody was ever away")

@@ -123,6 +123,7 @@ def test_an_at_most_once_job_may_be_lost_with_its_consumer_but_not_doubled() -> 
     lost = account([*sent("a", "once"), *ran("a", how=None), KILLED])
     assert (troubles(lost), lost.maybe_lost) == ({}, 1)
     assert troubles(account(sent("a", "once"))) == {"lost": 1}
+    assert troubles(account([*sent("a", "once"), BACK])) == {}
     twice = [*sent("a", "once"), *ran("a", how=None), KILLED, *ran("a", 3.0, "c2")]
     assert troubles(account(twice, a="a")) == {"at most once, and executed again": 1}
 
