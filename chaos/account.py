@@ -26,6 +26,9 @@ from chaos.ledger import Record
 #: Seconds within which the end of a task is settled on a busy machine while all is well.
 SETTLED_WITHIN = 5.0
 
+#: Seconds after an absence within which a consumer begins what it had fetched before.
+BEGUN_WITHIN = 2.0
+
 #: Seconds that clocks of producers, storage and consumers on one machine may be apart.
 SKEW = 0.05
 
@@ -126,6 +129,9 @@ class _Absences:
                 key = ("of" if "of" in record else "who", record.get("of") or record["who"])
                 whose = "storage" if key[0] == "of" else key[1]
                 self._gone[whose].append((began.pop(key, at), at))
+        for (kind, who), at in began.items():
+            if kind == "who" and who in self.deaths:  # It did not come back before it died.
+                self._gone[who].append((at, self.deaths[who]))
 
     def was_interrupted(self, job: str) -> bool:
         """Whether any consumer interrupted it, be it before it could say that it had begun."""
@@ -156,7 +162,9 @@ class _Absences:
             return True
         return any(
             # Two heartbeats in three may be missed.
-            ends - begins >= self._lease / 3 and begins <= settled_by and ends >= run.began_at
+            ends - begins >= self._lease / 3
+            and begins <= settled_by
+            and ends + BEGUN_WITHIN >= run.began_at
             for begins, ends in (*outages, *self._gone[run.who])
         )
 

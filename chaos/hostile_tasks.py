@@ -30,7 +30,7 @@ from gevent import monkey
 from gevent.os import fork_gevent
 from gevent.threadpool import ThreadPool
 
-from chaos.app import WORLD, huey, ledger
+from chaos.app import WHO, WORLD, huey, ledger
 from huey_green import TaskInterrupted
 from huey_green.consumer.slots import Slots
 
@@ -392,6 +392,8 @@ def takes_memory() -> None:
     before = resource.getrlimit(resource.RLIMIT_AS)
     here = pages * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (here + 64 * 2**20, before[1]))
+    # From here on the event loop may stand still, until the process has no memory left to live on.
+    ledger.note("suspended", who=WHO)
     taken, size = [], 2**24
     try:
         while size >= 64:
@@ -403,6 +405,7 @@ def takes_memory() -> None:
     finally:
         taken.clear()
         resource.setrlimit(resource.RLIMIT_AS, before)
+        ledger.note("resumed", who=WHO)
 
 
 def kills_services() -> None:

@@ -146,3 +146,27 @@ def test_a_moment_of_a_periodic_task_counts_once_and_is_executed() -> None:
     assert take([tick], set(), 0, {}, LEASE, {"t1"}).is_balanced  # It waits in the storage.
     twice = [tick, ticked, {**tick, "id": "t2"}, {**ticked, "id": "t2"}]
     assert troubles(account(twice)) == {"periodic task enqueued twice": 1}
+
+
+def absent(who: str, begins: float, ends: float) -> Records:
+    return [
+        {"at": begins, "what": "suspended", "by": "harness", "who": who},
+        {"at": ends, "what": "resumed", "by": "harness", "who": who},
+    ]
+
+
+def test_what_was_fetched_before_a_suspension_may_begin_right_after_it() -> None:
+    runs = [*ran("a", 9.1, "c1"), *ran("a", 9.2, "c2")]
+    assert account([*sent("a"), *absent("c1", 2.0, 9.0), *runs], a="a").is_balanced
+    made = account([*sent("a"), *absent("c1", 2.0, 3.0), *runs], a="a")
+    assert troubles(made) == {"executed again, unexplained": 1}
+
+
+def test_what_ended_just_before_a_consumer_stood_still_until_its_death_may_be_executed_again() -> (
+    None
+):
+    runs = [*ran("a", 2.0, "c1"), *ran("a", 20.0, "c2")]
+    [stands_still, _] = absent("c1", 2.5, 0.0)
+    died = {"at": 15.0, "what": "killed", "by": "harness", "who": "c1"}
+    assert account([*sent("a"), *runs, stands_still, died], a="a").is_balanced
+    assert troubles(account([*sent("a"), *runs, died], a="a"))
