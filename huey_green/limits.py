@@ -28,8 +28,9 @@ CHORD_DEPTH = 3
 #: How many tasks one message may bring in all: steps, error tasks, callbacks of chords.
 MOST_TASKS = 1000
 
-#: Members of one chord: the callback's consumer holds all their values at once.
-MOST_MEMBERS = 1_000_000
+#: Members of one chord: the callback's consumer reads all their values at once, and asks for as
+#: many as a message says there are; for this many it takes about a second.
+MOST_MEMBERS = 100_000
 
 #: Characters of an id or of a task's name.
 LONGEST_NAME = 1000
