@@ -149,6 +149,19 @@ def _away(hub: Any, function: Callable[..., Answer], args: tuple[Any, ...]) -> A
         return function(*args)
     finally:
         del _homes[here]
+        # Who slept here, or used a socket, has made one. No thread can end it later on.
+        if sys.modules["gevent._hub_local"].get_hub_if_exists() is not None:
+            end_hub()
+
+
+def end_hub() -> None:
+    """Free the hub of this native thread, and all that hangs on it."""
+    hub = sys.modules["gevent"].get_hub()
+    hub.destroy(destroy_loop=True)
+    # gevent stops its loop and lets it wait for ever then, in a greenlet that nothing can end once
+    # the thread is gone: the hub and what it has seen last would never be freed.
+    if not hub.dead:
+        hub.throw()
 
 
 def _caught(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, Any]:

@@ -11,8 +11,8 @@ from gevent import monkey
 
 from huey_green import probe
 from huey_green.backoff import jittered
-from huey_green.consumer.native import end_hub
 from huey_green.exceptions import StorageUnavailable
+from huey_green.native import end_hub
 from huey_green.storage.base import BaseStorage
 
 log = logging.getLogger("huey_green.consumer")

@@ -16,7 +16,7 @@ from gevent.threadpool import ThreadPool
 from huey_green.execution.executor import Executor
 from huey_green.execution.outcome import Outcome
 from huey_green.message import Delivery
-from huey_green.native import in_pool
+from huey_green.native import end_hub, in_pool
 from huey_green.storage.base import BaseStorage
 from huey_green.task import Task
 
@@ -24,16 +24,6 @@ T = TypeVar("T")
 
 #: Seconds that idle threads get to end.
 _CLOSE_WAIT = 1.0
-
-
-def end_hub() -> None:
-    """Free the hub of this native thread, which is about to end, and all that hangs on it."""
-    hub = gevent.get_hub()
-    hub.destroy(destroy_loop=True)
-    # gevent stops its loop and lets it wait for ever then, in a greenlet that nothing can end once
-    # the thread is gone: the hub and what it has seen last would never be freed.
-    if not hub.dead:
-        hub.throw()
 
 
 class NativeThread:

@@ -53,3 +53,23 @@ def test_a_heartbeat_that_has_ended_leaves_no_hub():
     del heartbeat
     gc.collect()
     assert [one for one in gc.get_objects() if isinstance(one, Hub)] == [get_hub()]
+
+
+@patched
+def test_a_call_in_a_native_thread_that_slept_leaves_no_hub():
+    import gc
+    import time
+
+    from gevent import get_hub
+    from gevent.hub import Hub
+
+    from huey_green.native import NativePool
+
+    for _ in range(3):
+        pool = NativePool(2)
+        assert pool.call(lambda: time.sleep(0.001) or 7) == 7
+        assert pool.call(lambda: 8) == 8
+        pool.close()
+    del pool
+    gc.collect()
+    assert [one for one in gc.get_objects() if isinstance(one, Hub)] == [get_hub()]
