@@ -65,7 +65,9 @@ def test_what_was_found_can_be_had_as_json() -> None:
 # What a soak sees, and what it makes of it.
 
 
-def quiet(**changes: Any) -> dict[str, Any]:
+def quiet(path: str = "", value: int = 0) -> dict[str, Any]:
+    """Return what is found at a quiet moment; with a ``path``, like "consumer/objects", one value
+    is another."""
     process = {
         "outside": {"rss": 50 * MB, "uss": 40 * MB, "fds": 10, "threads": 4},
         "greenlets": {"Slots._run": 3, "Fetcher._run": 1},
@@ -73,13 +75,14 @@ def quiet(**changes: Any) -> dict[str, Any]:
         "held": {"Worker.running": 0},
     }
     storage = {"connections": {"consumer": 4}, "kept": {"huey.results.soak": 0}}
-    look = {"consumer": process, "producer": process, **storage, "storage": {"bytes": MB}}
-    for path, value in changes.items():
-        *way, last = path.split("__")
-        part = look = json.loads(json.dumps(look))
-        for name in way:
-            part = part[name]
-        part[last.replace("_dot_", ".")] = value
+    whole = {"consumer": process, "producer": process, **storage, "storage": {"bytes": MB}}
+    look: dict[str, Any] = json.loads(json.dumps(whole))
+    *way, last = path.split("/")
+    part = look
+    for name in way:
+        part = part[name]
+    if path:
+        part[last] = value
     return look
 
 
@@ -92,23 +95,23 @@ def test_what_stays_as_it_was_is_good() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "value", "what"),
+    ("path", "value", "what"),
     [
-        ("consumer__outside__rss", 70 * MB, "consumer: RSS, MB"),
-        ("producer__outside__fds", 11, "producer: fds"),
-        ("consumer__outside__threads", 5, "consumer: threads"),
-        ("consumer__objects", 20_000, "consumer: objects"),
-        ("consumer__greenlets__Slots_dot__run", 11, "consumer: greenlets, Slots._run"),
-        ("consumer__greenlets__Forgotten_dot__run", 1, "consumer: greenlets, Forgotten._run"),
-        ("consumer__held__Worker_dot_running", 301, "consumer: in Worker.running"),
-        ("connections__consumer", 5, "consumer: connections"),
-        ("kept__huey_dot_results_dot_soak", 1, "kept: huey.results.soak"),
-        ("kept__huey_dot_once_dot_soak", 1101, "kept: huey.once.soak"),
-        ("storage__bytes", 9 * MB, "storage, MB"),
+        ("consumer/outside/rss", 70 * MB, "consumer: RSS, MB"),
+        ("producer/outside/fds", 11, "producer: fds"),
+        ("consumer/outside/threads", 5, "consumer: threads"),
+        ("consumer/objects", 20_000, "consumer: objects"),
+        ("consumer/greenlets/Slots._run", 11, "consumer: greenlets, Slots._run"),
+        ("consumer/greenlets/Forgotten._run", 1, "consumer: greenlets, Forgotten._run"),
+        ("consumer/held/Worker.running", 301, "consumer: in Worker.running"),
+        ("connections/consumer", 5, "consumer: connections"),
+        ("kept/huey.results.soak", 1, "kept: huey.results.soak"),
+        ("kept/huey.once.soak", 1101, "kept: huey.once.soak"),
+        ("storage/bytes", 9 * MB, "storage, MB"),
     ],
 )
-def test_what_grows_is_named(change: str, value: int, what: str) -> None:
-    rows = compare(quiet(), quiet(**{change: value}), workers=10)
+def test_what_grows_is_named(path: str, value: int, what: str) -> None:
+    rows = compare(quiet(), quiet(path, value), workers=10)
     assert bad(rows) == [what]
     assert sum("GREW" in line for line in table(rows)) == 1
 
