@@ -26,6 +26,7 @@ from huey_green.offender import brief
 _WHOLE: tuple[type[Any], ...] = (int, Integral)
 _NUMBER: tuple[type[Any], ...] = (float, int, Real)
 _PLAIN_NUMBERS = (int, float)
+_FINITE = (-1e308, 1e308)
 
 
 #: Names that were looked at: there are as many as there are tasks.
@@ -75,12 +76,20 @@ def fault(message: Message) -> str | None:
         _fault_of_name("id", message.id)
         or _fault_of_name("name", message.name)
         or _fault_of_arguments(message.args, message.kwargs)
-        or (None if message.eta is None else _fault_of_moment("eta", message.eta))
+        or (None if message.eta is None else _fault_of_number("eta", message.eta, *_FINITE))
         or _fault_of_whole("retries", message.retries)
         or _fault_of_number("retry_delay", message.retry_delay, 0, LONGEST)
         or _fault_of_priority(message.priority)
         or (None if message.options is None else _fault_of_options(message.options))
     )
+
+
+def fault_of_eta(message: Message) -> str | None:
+    """Return what is wrong with the moment of a message that is read.
+
+    One that is written has it from a datetime.
+    """
+    return None if message.eta is None else _fault_of_moment("eta", message.eta)
 
 
 def _fault_of_options(options: Options) -> str | None:
@@ -194,4 +203,4 @@ def _article(field: str) -> str:
     return f"an {field}" if field[0] in "aei" else f"a {field}"
 
 
-__all__ = ["fault", "is_sound", "plain_number", "shown"]
+__all__ = ["fault", "fault_of_eta", "is_sound", "plain_number", "shown"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from huey_green.envelope import fault, is_sound, plain_number, shown
+from huey_green.envelope import fault, fault_of_eta, is_sound, plain_number, shown
 from huey_green.exceptions import HueyException, SerializationError, UnreadableMessage
 from huey_green.limits import (
     CHORD_DEPTH,
@@ -172,7 +172,7 @@ def _message(plain: Any, reading: _Reading | None = None) -> Message:
 
 
 def _checked(message: Message) -> Message:
-    wrong = fault(message)
+    wrong = fault_of_eta(message) or fault(message)
     if wrong is not None:
         raise UnreadableMessage(wrong)
     return message._replace(
