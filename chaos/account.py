@@ -168,6 +168,14 @@ class _Absences:
             for begins, ends in (*outages, *self._gone[run.who])
         )
 
+    def was_fetched_before_one(self, run: Run) -> bool:
+        """Whether a run began right after its consumer was away for so long that others may have
+        been first with what it had fetched before."""
+        return any(
+            ends - begins >= self._lease / 3 and begins <= run.began_at <= ends + BEGUN_WITHIN
+            for begins, ends in self._gone[run.who]
+        )
+
 
 def take(
     records: list[Record],
@@ -261,7 +269,9 @@ def _check_runs(
     if len(runs) > 1 and kind and KINDS[kind].once:
         account.troubles["at most once, and executed again"].append(name)
     for run, following in pairwise(runs):
-        if not absences.explain(run, following.began_at):
+        if not (
+            absences.explain(run, following.began_at) or absences.was_fetched_before_one(following)
+        ):
             account.troubles["executed again, unexplained"].append(
                 f"{name}: {run.how} in {run.who}, {following.began_at - run.began_at:.3f} s"
                 f" later again in {following.who}"

@@ -158,6 +158,7 @@ def absent(who: str, begins: float, ends: float) -> Records:
 def test_what_was_fetched_before_a_suspension_may_begin_right_after_it() -> None:
     runs = [*ran("a", 9.1, "c1"), *ran("a", 9.2, "c2")]
     assert account([*sent("a"), *absent("c1", 2.0, 9.0), *runs], a="a").is_balanced
+    assert account([*sent("a"), *absent("c2", 2.0, 9.0), *runs], a="a").is_balanced
     made = account([*sent("a"), *absent("c1", 2.0, 3.0), *runs], a="a")
     assert troubles(made) == {"executed again, unexplained": 1}
 
