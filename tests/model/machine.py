@@ -486,7 +486,13 @@ class StorageMachine(RuleBasedStateMachine):
         self.world.close()
 
 
-def explore(machine: type[StorageMachine], make_world: Callable[[], World]) -> None:
-    """Search for an interleaving after which a storage is not as the model says."""
+def explore(
+    machine: type[StorageMachine], make_world: Callable[[], World], share: float = 1.0
+) -> None:
+    """Search for an interleaving after which a storage is not as the model says.
+
+    ``share`` is how many examples to make, of those that the profile says.
+    """
     made = type(machine.__name__, (machine,), {"make_world": staticmethod(make_world)})
-    run_state_machine_as_test(made, settings=PROFILE)
+    examples = max(1, round(PROFILE.max_examples * share))
+    run_state_machine_as_test(made, settings=settings(PROFILE, max_examples=examples))

@@ -140,7 +140,7 @@ class RedisWorld(World):
         self._kind = kind
         self._name = uuid4().hex
         self.cable = Cable(server.port)
-        self.eye: Any = kind(self._name, url=server.url, client_name="eye")
+        self.eye: Any = kind(self._name, url=server.url)
 
     @property
     def lands(self) -> bool:
@@ -148,7 +148,7 @@ class RedisWorld(World):
         return issubclass(self._kind, RedisStorage)
 
     def handle(self) -> Any:
-        return Patient(self._kind(self._name, url=self.cable.url))
+        return Patient(self._kind(self._name, url=self.cable.url, client_name=self._name))
 
     def close(self) -> None:
         self.eye.flush_all()
@@ -187,9 +187,10 @@ class RedisWorld(World):
         eventually(lambda: self._clients() <= self.cable.addresses, "the end of what was cut")
 
     def _clients(self) -> set[str]:
+        """Return the connections of our handles, and of nobody else."""
         lines = self.eye.link.execute("CLIENT", "LIST").decode().splitlines()
         clients = [dict(part.partition("=")[::2] for part in line.split()) for line in lines]
-        return {one["addr"] for one in clients if one["name"] != "eye"}
+        return {one["addr"] for one in clients if one["name"] == self._name}
 
     def kill_connections(self) -> None:
         for address in self._clients():
