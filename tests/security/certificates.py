@@ -6,8 +6,12 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+# From 3.13 on Python takes none without these.
 _EXTENSIONS = """\
 basicConstraints = critical, CA:{ca}
+keyUsage = critical, {usage}
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
 subjectAltName = {hosts}
 """
 
@@ -22,7 +26,7 @@ class Authority:
         folder.mkdir(parents=True)
         self.folder = folder
         self.name = name
-        self._certify(name, {"ca": "TRUE", "hosts": _HERE}, [])
+        self._certify(name, {"ca": "TRUE", "usage": "keyCertSign", "hosts": _HERE}, [])
 
     @property
     def certificate(self) -> str:
@@ -32,7 +36,7 @@ class Authority:
     def sign(self, name: str, hosts: str = _HERE) -> tuple[str, str]:
         """Return the files of a certificate, for localhost unless told otherwise, and its key."""
         by = ["-CA", self.certificate, "-CAkey", self._file(self.name, "key"), "-CAcreateserial"]
-        self._certify(name, {"ca": "FALSE", "hosts": hosts}, by)
+        self._certify(name, {"ca": "FALSE", "usage": "digitalSignature", "hosts": hosts}, by)
         return self._file(name, "crt"), self._file(name, "key")
 
     def lock(self, key: str, password: str) -> str:
