@@ -23,10 +23,10 @@ import gevent
 from chaos import soak_app, soak_plays
 from chaos.soak_look import look_at
 from chaos.soak_plays import Book
-from huey_green import StorageUnavailable
+from huey_green import HueyException
 
-#: Seconds after a play was cut short.
-PAUSE = 0.1
+#: Seconds after a play was cut short, and after which one is in which there was an outage.
+PAUSE, ROUGH = 0.1, 60.0
 
 
 class Producer:
@@ -62,10 +62,11 @@ class Producer:
         while self._first or self._book.tasks < wanted:
             play = self._first.pop() if self._first else soak_plays.draw(chance)
             try:
-                play(self._book, chance)
+                with gevent.Timeout(ROUGH if rough else None):
+                    play(self._book, chance)
                 self._plays += 1
-            except (StorageUnavailable, AssertionError):
-                # What a restarted server answers late, a play may find out otherwise than it must.
+            except (HueyException, AssertionError, gevent.Timeout):
+                # A task may fail as its storage is away; a value whose answer was lost is gone.
                 if not rough:
                     raise
                 self._cut += 1

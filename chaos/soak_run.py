@@ -21,6 +21,7 @@ import redis
 from chaos.processes import PATIENCE, Child, Failed, eventually
 from chaos.soak_look import outside
 from chaos.world import REDIS_KINDS, World
+from huey_green import StorageUnavailable
 
 #: Seconds between two samples.
 EVERY = 1.0
@@ -140,11 +141,14 @@ class Load:
 
     @staticmethod
     def _has_work(storage: Any) -> bool:
-        return any(
-            storage.queue_size() or storage.schedule_size() or storage.in_flight()
-            # Twice: a task may be on its way from one to another.
-            for _ in range(2)
-        )
+        try:
+            return any(
+                storage.queue_size() or storage.schedule_size() or storage.in_flight()
+                # Twice: a task may be on its way from one to another.
+                for _ in range(2)
+            )
+        except StorageUnavailable:
+            return True  # It was restarted, and our connection is of before that.
 
     def connections(self) -> dict[str, int]:
         """Return how many connections each process has to Redis."""
