@@ -146,9 +146,14 @@ class Consumer:
         if not is_patched:
             storage = cast(BaseStorage, NativeStorage(storage))
         self._storage = storage
+        outage = self._outage = Outage(huey.storage.describe())
+        self._scheduler = Scheduler(
+            huey, storage, outage, settings.scheduler_interval, settings.periodic
+        )
         try:
             storage.ping()
             storage.extend(self.name, settings.lease)
+            self._scheduler.clock.check()  # Before the first task is run.
         except BaseException:
             storage.close()
             raise
@@ -156,10 +161,6 @@ class Consumer:
         if not is_patched:
             self._native_executor = NativeExecutor(executor, settings.workers)
             executor = cast(Executor, self._native_executor)
-        outage = self._outage = Outage(huey.storage.describe())
-        self._scheduler = Scheduler(
-            huey, storage, outage, settings.scheduler_interval, settings.periodic
-        )
         # A moment to come is the storage's: our own clock may be wrong.
         huey.executor.endings.clock = self._scheduler.clock.now
         self._acknowledger = Acknowledger(storage, self.name, outage, self._scheduler.expect)
