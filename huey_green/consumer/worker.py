@@ -16,7 +16,7 @@ from huey_green.consumer import forking
 from huey_green.consumer.acknowledger import Acknowledger
 from huey_green.consumer.probation import Probation, Stopped
 from huey_green.exceptions import StorageUnavailable, TaskCanceled, TaskInterrupted
-from huey_green.execution.endings import failed_on, limit_key
+from huey_green.execution.endings import limit_key
 from huey_green.execution.executor import Executor
 from huey_green.execution.outcome import Outcome
 from huey_green.message import NOTHING, Delivery, Effects, Extra, Settlement
@@ -103,7 +103,7 @@ class Worker:
                 self._run(delivery)
         except Exception as error:
             log.exception("a delivery could not be handled and goes to the dead letters")
-            self._acknowledger.add(delivery, Effects(dead=failed_on(delivery, error)))
+            self._end(delivery, self._executor.endings.broken(delivery, error))
         except BaseException:
             # Somebody killed this greenlet: its message is not to stay in flight for ever.
             gevent.spawn(self._give_back, delivery, Outcome(interrupted=True))

@@ -202,6 +202,17 @@ class Endings:
             events = ((s.SIGNAL_DEAD, _stand_in(dead, message)),)
         return Outcome(Effects(results, dead=dead, extra=extra), events)
 
+    def broken(self, delivery: Delivery, error: Exception) -> Outcome:
+        """This library, or what an application put in its place, failed on a delivery."""
+        wrong = UnreadableMessage(f"could not be handled: {shortened(shown(error), LONGEST_ERROR)}")
+        wrong.__cause__ = error
+        try:
+            message = decode_message(self._host.serializer, delivery.body)
+            return self.unreadable(delivery, message, wrong)
+        except Exception:
+            # It may have failed on just that.
+            return self.unreadable(delivery, None, wrong)
+
     def _letter(self, delivery: Delivery, message: Message | None, reason: str) -> DeadLetter:
         letter = _dead_letter(delivery, message.id if message else None, reason)
         if message is None:
@@ -445,13 +456,6 @@ def _traceback(error: BaseException) -> str:
         return shortened("".join(traceback.format_exception(error)), LONGEST_TRACEBACK)
     except Exception as failed:  # Errors are users' classes, and may be chained without an end.
         return f"(none: {shown(failed)})"
-
-
-def failed_on(delivery: Delivery, error: Exception) -> DeadLetter:
-    """Return the dead letter of a delivery on which this library itself failed."""
-    what = shortened(shown(error), LONGEST_ERROR)
-    letter = _dead_letter(delivery, None, f"could not be handled: {what}")
-    return letter._replace(traceback=_traceback(error))
 
 
 def _dead_letter(delivery: Delivery, task_id: str | None, reason: str) -> DeadLetter:
