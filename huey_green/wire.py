@@ -38,6 +38,9 @@ _ERROR = "huey_green.error"
 #: The key that marks the value of a chord's member that was not run.
 _SKIPPED = "huey_green.skipped"
 
+#: The key under which a value is stored that could be taken for a message.
+_VALUE = "huey_green.value"
+
 #: Characters of an error that are quoted in the reason of a dead letter.
 _QUOTED = 500
 
@@ -265,6 +268,9 @@ def encode_value(serializer: Serializer, value: Any) -> bytes:
         plain = {_ERROR: value.metadata}
     elif value is SKIPPED:
         plain = {_SKIPPED: True}
+    elif _is_like_a_message(value):
+        # A task may return what others have composed. Signed as it is, they could enqueue it.
+        plain = {_VALUE: value}
     try:
         data = serializer.serialize(plain)
     except MessageRefused as error:
@@ -301,4 +307,17 @@ def decode_value(serializer: Serializer, data: bytes) -> Any:
             return Error(metadata)
         if _SKIPPED in value:
             return SKIPPED
+        if _is_like_a_message(value.get(_VALUE)):
+            return value[_VALUE]
+    if _is_like_a_message(value):
+        raise UnreadableValue("the stored value is a message: somebody has put it there")
     return value
+
+
+def _is_like_a_message(value: Any) -> bool:
+    return (
+        isinstance(value, (tuple, list))
+        and len(value) in (_LENGTH, _LENGTH + 1)
+        and isinstance(value[0], str)
+        and value[0] == VERSION
+    )

@@ -16,6 +16,7 @@ from huey_green import (
     SignedSerializer,
     chord,
 )
+from huey_green.exceptions import UnreadableMessage
 from huey_green.serializer import BadSignature, Serializer
 
 exploded = []
@@ -261,3 +262,31 @@ def test_forged_progress_is_refused_where_it_is_read(make, name):
     huey.storage.put_progress(result.id, pickle.dumps(Bomb()))
     with pytest.raises(BadSignature, match="is not signed"):
         result.progress()
+
+
+@pytest.mark.parametrize("kind", [tuple, list])
+def test_a_value_that_others_composed_cannot_be_enqueued_as_a_message(
+    make, name, consume, eventually, kind
+):
+    huey = make(name, serializer=SignedJSON("secret"))
+    note, ran = with_a_task(huey)
+
+    @huey.task()
+    def echo(value):
+        return value
+
+    composed = kind(SignedJSON("secret").bound_to(name).deserialize(message_of(huey, "forged")))
+    consumer = consume(huey)
+    result = echo(composed)
+    assert result.get(blocking=True, timeout=30, preserve=True) == composed
+    assert type(result.get(preserve=True)) is kind
+    huey.storage.enqueue(huey.all_results()[result.id])
+    [letter] = eventually(huey.dead_letters, "a dead letter")
+    assert "is not a message" in letter.reason
+    assert ran == []
+    consumer.stop()
+    note("genuine")
+    [message] = huey.storage.enqueued_items()
+    huey.storage.put_data(result.id, message, is_result=True)
+    with pytest.raises(UnreadableMessage, match="is a message"):
+        huey.result(result.id)
