@@ -221,14 +221,16 @@ class Consumer:
                 self._acknowledger.pending,
             )
             self._acknowledger.stop()
+            self._heartbeat.stop()
         else:
             self._release()
             self._acknowledger.flush(LAST_FLUSH)
             self._acknowledger.stop()
             self._acknowledger.join(LAST_FLUSH)
+            # Before we leave: a beat after that would put us back among the living.
+            self._heartbeat.stop()
             self._leave()
         self._slots.release_greenlets()
-        self._heartbeat.stop()
         if self._watchdog is not None:
             self._watchdog.stop()
         self.huey.hooks_shutdown.run()
