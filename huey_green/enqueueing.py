@@ -9,9 +9,9 @@ from typing import Any, TypeGuard, cast, overload
 
 from huey_green import clock
 from huey_green import signals as s
-from huey_green.exceptions import InvalidArgument, UnknownTask
+from huey_green.exceptions import InvalidArgument, MessageRefused, UnknownTask
 from huey_green.fingerprint import fingerprint
-from huey_green.limits import CHORD_DEPTH, DEEPEST, MOST_MEMBERS, MessageRefused, check_following
+from huey_green.limits import CHORD_DEPTH, DEEPEST, MOST_MEMBERS, check_following
 from huey_green.message import Delivery, Outgoing
 from huey_green.ports import ResultSource
 from huey_green.result import ChordResult, Result, ResultGroup

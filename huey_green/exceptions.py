@@ -34,11 +34,19 @@ class SerializationError(HueyException):
     """A value cannot be turned into bytes; the message names it."""
 
 
+class MessageRefused(SerializationError, InvalidArgument):
+    """A task or a value is not written: too large, too deep, or no consumer would read it."""
+
+
 class UnreadableMessage(HueyException):
     """Bytes in the queue are not a message that this application can read.
 
     The consumer puts them among the dead letters, with this error as the reason.
     """
+
+
+class UnreadableValue(UnreadableMessage):
+    """Bytes in the store are no value that this application can read: a result, say."""
 
 
 class UnknownTask(UnreadableMessage):
@@ -145,6 +153,7 @@ __all__ = [
     "ConfigurationError",
     "HueyException",
     "InvalidArgument",
+    "MessageRefused",
     "RateLimitExceeded",
     "ResultTimeout",
     "RetryTask",
@@ -157,4 +166,5 @@ __all__ = [
     "TaskTimeout",
     "UnknownTask",
     "UnreadableMessage",
+    "UnreadableValue",
 ]

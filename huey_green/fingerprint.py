@@ -23,7 +23,7 @@ def fingerprint(
     ``serialize`` tells objects apart that are not made of plain values. Raises what it raises.
     """
     arguments = _bound(func, args, kwargs)
-    return hashlib.sha1(_text(arguments, serialize), usedforsecurity=False).hexdigest()
+    return _digest(_text(arguments, serialize, {})).hex()
 
 
 def check_call(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
@@ -53,25 +53,41 @@ def _signature(func: Callable[..., Any]) -> Signature:
     return signature(func)
 
 
-def _text(value: Any, serialize: Serialize) -> bytes:
+def _text(value: Any, serialize: Serialize, known: dict[int, tuple[Any, bytes]]) -> bytes:
     """Return bytes that are equal for equal values.
 
     Not those of a serializer: pickle writes two equal strings differently from one string twice.
+    ``known`` has what was seen before: parts that are shared are looked at once.
     """
     kind = type(value).__name__.encode()
     if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
         return _framed(kind, repr(value).encode())
+    if id(value) not in known:
+        # The value too: while it is kept no other one has its id.
+        known[id(value)] = value, _digest(_parts(kind, value, serialize, known))
+    return known[id(value)][1]
+
+
+def _parts(
+    kind: bytes, value: Any, serialize: Serialize, known: dict[int, tuple[Any, bytes]]
+) -> bytes:
+    def text(one: Any) -> bytes:
+        return _text(one, serialize, known)
+
     if isinstance(value, Mapping):
-        pairs = [_text(key, serialize) + _text(one, serialize) for key, one in value.items()]
+        pairs = [text(key) + text(one) for key, one in value.items()]
         return _framed(b"mapping", b"".join(sorted(pairs)))
     if isinstance(value, (list, tuple)):
-        return _framed(b"sequence", b"".join(_text(one, serialize) for one in value))
+        return _framed(b"sequence", b"".join(map(text, value)))
     if isinstance(value, (set, frozenset)):
-        return _framed(b"set", b"".join(sorted(_text(one, serialize) for one in value)))
+        return _framed(b"set", b"".join(sorted(map(text, value))))
     if is_dataclass(value) and not isinstance(value, type):
-        values = {one.name: getattr(value, one.name) for one in fields(value)}
-        return _framed(kind, _text(values, serialize))
+        return _framed(kind, text({one.name: getattr(value, one.name) for one in fields(value)}))
     return _framed(kind, serialize(value))
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha1(content, usedforsecurity=False).digest()
 
 
 def _framed(kind: bytes, content: bytes) -> bytes:

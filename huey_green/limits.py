@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from huey_green.exceptions import InvalidArgument, SerializationError, UnreadableMessage
+from huey_green.exceptions import MessageRefused, UnreadableMessage
 
 #: Bytes of one message, result or other value, as written and as uncompressed; a setting of Huey.
 MAX_MESSAGE_SIZE = 64 * 1024 * 1024
@@ -52,14 +52,6 @@ FIRST_MOMENT, LAST_MOMENT = -62_135_596_800, 253_402_300_799
 LARGEST_NUMBER = 2**63 - 1
 
 T = TypeVar("T")
-
-
-class MessageRefused(SerializationError, InvalidArgument):
-    """A task or a value that is not written: too large, too deep, or no consumer would read it."""
-
-
-class UnreadableValue(UnreadableMessage):
-    """Bytes in the store are no value that this application can read: a result, say."""
 
 
 def check_following(first: T, following: Callable[[T], Iterable[T | None]]) -> None:

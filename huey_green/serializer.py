@@ -11,8 +11,8 @@ from copy import copy
 from typing import Any
 
 from huey_green import plain_json
-from huey_green.exceptions import ConfigurationError
-from huey_green.limits import MAX_MESSAGE_SIZE, MessageRefused, expand, too_large
+from huey_green.exceptions import ConfigurationError, MessageRefused
+from huey_green.limits import MAX_MESSAGE_SIZE, expand, too_large
 from huey_green.signed import BadSignature, Signer, is_signed
 
 _PICKLE_MAGIC = b"\x80"

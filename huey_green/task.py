@@ -156,18 +156,15 @@ class Task:
 
     def then(self, task: Any, *args: Any, **kwargs: Any) -> Task:
         """Run ``task`` after this one (and what already follows it), with its value after args."""
-        if self.on_complete is None:
-            self.on_complete = signature(task, args, kwargs)
-        else:
-            self.on_complete.then(task, *args, **kwargs)
+        self.pipeline()[-1].on_complete = signature(task, args, kwargs)
         return self
 
     def error(self, task: Any, *args: Any, **kwargs: Any) -> Task:
         """Run ``task`` when this one raises, with the exception as its last argument."""
-        if self.on_error is None:
-            self.on_error = signature(task, args, kwargs)
-        else:
-            self.on_error.error(task, *args, **kwargs)
+        last = self
+        while last.on_error is not None:
+            last = last.on_error
+        last.on_error = signature(task, args, kwargs)
         return self
 
     def pipeline(self) -> list[Task]:

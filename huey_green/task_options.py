@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import datetime, timedelta
 from inspect import (
@@ -17,6 +16,7 @@ from inspect import (
 from typing import Any
 
 from huey_green.exceptions import ConfigurationError, InvalidArgument
+from huey_green.limits import LARGEST_NUMBER
 from huey_green.message import Retention
 from huey_green.task import Task
 
@@ -31,7 +31,7 @@ def _number(
     at_least: float | None = None,
     above: float | None = None,
     whole: bool = False,
-    at_most: float = math.inf,
+    at_most: float = LARGEST_NUMBER,
 ) -> Check:
     kinds = (int,) if whole else (int, float)
     what = "a whole number" if whole else "a number"
@@ -44,10 +44,9 @@ def _number(
         fits = (
             isinstance(value, kinds)
             and not isinstance(value, bool)
-            and math.isfinite(value)
+            and -LARGEST_NUMBER <= value <= at_most
             and (at_least is None or value >= at_least)
             and (above is None or value > above)
-            and value <= at_most
         )
         return None if fits else what
 

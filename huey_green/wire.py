@@ -10,14 +10,18 @@ from __future__ import annotations
 from typing import Any
 
 from huey_green.envelope import fault, fault_of_eta, is_sound, plain_number, shown
-from huey_green.exceptions import HueyException, SerializationError, UnreadableMessage
+from huey_green.exceptions import (
+    HueyException,
+    MessageRefused,
+    SerializationError,
+    UnreadableMessage,
+    UnreadableValue,
+)
 from huey_green.limits import (
     CHORD_DEPTH,
     DEEPEST,
     MAX_MESSAGE_SIZE,
     MOST_TASKS,
-    MessageRefused,
-    UnreadableValue,
     check_following,
     too_large,
     too_many,

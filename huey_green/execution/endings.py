@@ -195,7 +195,9 @@ class Endings:
         if message is not None and self._host.results:
             metadata = error_metadata(message.id, error, 0)
             results = ((message.id, encode_value(self._host.serializer, Error(metadata))),)
-        dead = self._letter(delivery, message, str(error))._replace(traceback=_traceback(error))
+        # Of a refusal of our own it would say nothing, and take longer than all the rest.
+        told = None if error.__cause__ is None else _traceback(error)
+        dead = self._letter(delivery, message, str(error))._replace(traceback=told)
         extra = self._ending(results, self._of_message(message, error))
         events: tuple[Event, ...] = ()
         if self._host.signals.has_receivers(s.SIGNAL_DEAD):

@@ -89,6 +89,7 @@ class Executor:
             if isinstance(error, KeyboardInterrupt) and _may_be_ctrl_c():
                 raise
             wrong = UnreadableMessage(f"cannot be read: {endings.shown(error)}")
+            wrong.__cause__ = error
             return self.endings.unreadable(delivery, message, wrong)
         if delivery.attempt > 1:
             task.has_progress = True  # It may have: whoever ran it before has died.

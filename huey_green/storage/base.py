@@ -395,13 +395,19 @@ def encode_dead(letter: DeadLetter) -> bytes:
     return json.dumps(head).encode() + b"\n" + letter.body
 
 
-def decode_dead(record: bytes) -> DeadLetter:
-    """Return the dead letter that ``encode_dead`` wrote, here or in a version with other fields."""
+def decode_dead(record: bytes, id: str | None = None) -> DeadLetter:  # noqa: A002
+    """Return the dead letter that ``encode_dead`` wrote, here or in a version with other fields.
+
+    Of a record that somebody has spoiled it is one that says so, under this ``id``.
+    """
     head, _, body = record.partition(b"\n")
-    fields = json.loads(head)
-    known = {name: fields[name] for name in DeadLetter._fields if name in fields}
-    known["history"] = tuple(fields["history"])
-    return DeadLetter(body=body, **known)
+    try:
+        fields = json.loads(head)
+        known = {name: fields[name] for name in DeadLetter._fields if name in fields}
+        known["history"] = tuple(fields["history"])
+        return DeadLetter(body=body, **known)
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return DeadLetter(id or "spoiled", record, "the record of a dead letter cannot be read")
 
 
 __all__ = [

@@ -6,8 +6,8 @@ import pickle
 import pytest
 
 from huey_green import InvalidArgument, MemoryHuey, Serializer
-from huey_green.exceptions import SerializationError, UnreadableMessage
-from huey_green.limits import CHORD_DEPTH, DEEPEST, MOST_TASKS, MessageRefused
+from huey_green.exceptions import MessageRefused, SerializationError, UnreadableMessage
+from huey_green.limits import CHORD_DEPTH, DEEPEST, MOST_TASKS
 from huey_green.message import Joined, Message, Options, Place
 from huey_green.serializer import JSONSerializer
 from huey_green.wire import VERSION, decode_message, encode_message

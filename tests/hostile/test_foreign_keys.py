@@ -12,8 +12,7 @@ import pytest
 
 from chaos.fuzz import Fed
 from huey_green import Huey, PriorityRedisHuey, RedisHuey, TaskException, chord
-from huey_green.exceptions import StorageUnavailable, UnreadableMessage
-from huey_green.limits import UnreadableValue
+from huey_green.exceptions import StorageUnavailable, UnreadableMessage, UnreadableValue
 from huey_green.message import Delivery, Settlement
 
 PATIENCE = 60.0
@@ -175,3 +174,26 @@ def test_what_is_no_message_on_the_schedule_becomes_a_dead_letter(
     assert huey.storage.promote(priority_of=lambda body: None) == 2
     for delivery in huey.storage.fetch("one", 10):
         assert huey.executor.run(delivery).effects.dead is not None
+
+
+@pytest.mark.parametrize("record", [b"", b"garbage", b"7\nbody", b'{"id": \nbody', b"[" * 5000])
+def test_a_spoiled_record_of_a_dead_letter_hides_no_other_one(
+    make_huey: Callable[..., Huey], record: bytes
+) -> None:
+    huey = make_huey()
+    declare(huey)
+    huey.storage.enqueue(b"not a message")
+    [delivery] = huey.storage.fetch("one", 1)
+    effects = huey.executor.run(delivery).effects
+    huey.storage.settle("one", [Settlement(delivery, effects)])
+    keys, ask = huey.storage.keys, huey.storage.link.execute
+    ask("HSET", keys.dead, "spoiled", record)
+    ask("ZADD", keys.dead_index, 1, "spoiled")
+    good, spoiled = huey.dead_letters()
+    assert "is not a message" in good.reason or "cannot be" in good.reason
+    assert (spoiled.id, spoiled.body) == ("spoiled", record)
+    assert spoiled.reason == "the record of a dead letter cannot be read"
+    assert huey.requeue_dead() == 1
+    assert [letter.id for letter in huey.dead_letters()] == ["spoiled"]
+    assert huey.delete_dead() == 1
+    assert huey.dead_letters() == []

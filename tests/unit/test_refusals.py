@@ -3,7 +3,14 @@
 
 import pytest
 
-from huey_green import ConfigurationError, Consumer, MemoryHuey, Serializer, crontab
+from huey_green import (
+    ConfigurationError,
+    Consumer,
+    InvalidArgument,
+    MemoryHuey,
+    Serializer,
+    crontab,
+)
 from huey_green.settings import settings_from
 
 
@@ -92,3 +99,25 @@ def test_a_share_that_is_none(huey):
 def test_a_guard_with_what_it_cannot_take(huey, guard, options, text):
     with pytest.raises(ConfigurationError, match=text):
         getattr(huey, guard)(5 if "name, not 5" in text else "name", **options)
+
+
+def test_a_number_that_no_storage_can_hold(huey):
+    @huey.task()
+    def function():
+        pass
+
+    with pytest.raises(InvalidArgument, match="retries is a whole number"):
+        function.schedule(delay=1, retries=10**400)
+
+
+def test_a_pipeline_that_is_far_too_long_is_refused_when_it_is_enqueued(huey):
+    @huey.task()
+    def function():
+        pass
+
+    first = function.s()
+    for _ in range(2000):
+        first.then(function)
+        first.error(function)
+    with pytest.raises(InvalidArgument, match="brings more than 250 tasks one after the other"):
+        huey.enqueue(first)

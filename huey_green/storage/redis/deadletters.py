@@ -24,7 +24,11 @@ class RedisDeadLetters(RedisQueue):
 
     def _read(self, ids: Sequence[str | bytes]) -> list[DeadLetter]:
         records = self.link.execute("HMGET", self.keys.dead, *ids) if ids else []
-        return [decode_dead(record) for record in records if record is not None]
+        return [
+            decode_dead(record, one.decode() if isinstance(one, bytes) else one)
+            for one, record in zip(ids, records, strict=True)
+            if record is not None
+        ]
 
     def requeue_dead(self, ids: Iterable[str] | None = None) -> int:
         keys = self.keys

@@ -118,4 +118,4 @@ def milliseconds(ttl: float) -> int:
 
 def score(priority: float | None) -> str:
     """Return the ZSET score of a priority: the highest has to come first."""
-    return repr(-priority) if priority else "0"
+    return repr(-float(priority)) if priority else "0"

@@ -4,7 +4,7 @@
 --       8 results (hash)   9 index of values with a time to live (zset)   10 claims (hash)   11 claim ends (zset)
 --       then for each id the string of the value of that name
 -- ARGV  id ...
--- RETURNS  how many; one whose claim another owner holds stays where it is
+-- RETURNS  how many; one whose claim another owner holds, or whose record is spoiled, stays where it is
 local now = present('')
 
 -- Take the claim of a letter again; say whether it has it, or none is needed.
@@ -20,8 +20,8 @@ local moved = 0
 for i, id in ipairs(ARGV) do
   local record = redis.call('HGET', KEYS[5], id)
   local line = record and record:find('\n', 1, true)
-  local head = record and cjson.decode(record:sub(1, line - 1))
-  if record and holds_claim(head.claim, id) then
+  local is_whole, head = pcall(cjson.decode, line and record:sub(1, line - 1))
+  if is_whole and type(head) == 'table' and holds_claim(head.claim, id) then
     local body = record:sub(line + 1)
     push(body, type(head.priority) == 'number' and -head.priority or 0)
     redis.call('HDEL', KEYS[7], redis.sha1hex(body))
