@@ -34,6 +34,12 @@ thread_rlock: Callable[[], Any] = _unpatched("_thread", "RLock")
 _homes: dict[int, Any] = {}
 
 
+def has_own_sockets() -> bool:
+    """Say whether gevent has made the sockets of each native thread its own."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("socket"))
+
+
 def stoppable_hub() -> Any | None:
     """Return the hub that a blocking call here would stop, None when there is none."""
     monkey = sys.modules.get("gevent.monkey")

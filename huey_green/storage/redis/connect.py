@@ -20,6 +20,7 @@ from redis.exceptions import NoScriptError
 
 from huey_green import clock
 from huey_green.exceptions import StorageUnavailable
+from huey_green.native import has_own_sockets, thread_ident
 from huey_green.storage.redis.params import pool_of, where
 from huey_green.storage.redis.refusals import says_no_master, says_not_now
 from huey_green.storage.redis.sentinels import apart
@@ -128,10 +129,19 @@ class Link:
 
     def _start(self) -> None:
         self._pid = os.getpid()
+        self._thread = thread_ident()
         self._turns = Turns(self._limit)
         self._idle: list[tuple[Any, float]] = []
         self._lent: list[Any] = []
         self._trusted_from = 0.0
+
+    @property
+    def is_abroad(self) -> bool:
+        """Whether this native thread cannot use our connections, but only some of its own.
+
+        A socket of gevent's belongs to the event loop of the thread in which it was opened.
+        """
+        return self._thread != thread_ident() and has_own_sockets()
 
     def another(self, max_connections: int = 1, read_timeout: float | None = None) -> Link:
         """Return a link to the same server that shares no connection with this one."""
@@ -180,7 +190,8 @@ class Link:
         if self._pid != os.getpid():
             self._start()  # In a forked child: the parent's connections are not ours.
         with translated(self.where), self._turns:
-            connection = self._take()
+            is_abroad = self.is_abroad
+            connection = self._take(self.new_connection(self._read_timeout) if is_abroad else None)
             self._lent.append(connection)
             try:
                 yield (
@@ -206,13 +217,18 @@ class Link:
                 raise
             finally:
                 self._lent.remove(connection)
-                self._idle.append((connection, clock.monotonic()))
+                if is_abroad:
+                    connection.disconnect()
+                else:
+                    self._idle.append((connection, clock.monotonic()))
 
-    def _take(self) -> Any:
-        try:
-            connection, used_at = self._idle.pop()
-        except IndexError:
-            connection, used_at = self.new_connection(self._read_timeout), 0.0
+    def _take(self, connection: Any = None) -> Any:
+        used_at = 0.0
+        if connection is None:
+            try:
+                connection, used_at = self._idle.pop()
+            except IndexError:
+                connection = self.new_connection(self._read_timeout)
         try:
             if self._is_doubtful(used_at) and _is_stale(connection):
                 self.breaks += 1

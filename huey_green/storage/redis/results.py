@@ -90,6 +90,9 @@ class RedisResults(BaseStorage):
         backoff: float = 1.15,
         max_delay: float = 1.0,
     ) -> bool:
+        if self.link.is_abroad:
+            # Who listens there would end with the thread.
+            return super().wait_result(key, timeout, backoff, max_delay)
         return self.wakeup.wait_result(key, lambda: self.has_data_for_key(key), timeout)
 
     def wait_until(
@@ -100,6 +103,8 @@ class RedisResults(BaseStorage):
         backoff: float = 1.15,
         max_delay: float = 1.0,
     ) -> bool:
+        if self.link.is_abroad:
+            return super().wait_until(keys, is_ready, timeout, backoff, max_delay)
         return self.wakeup.wait(keys, is_ready, timeout)
 
     def result_store_size(self) -> int:
