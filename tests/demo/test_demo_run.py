@@ -178,7 +178,7 @@ def test_a_demo_that_is_killed_takes_its_children_with_it(demo):
     ("storage", "said"),
     [
         ("redis://127.0.0.1:1/0", "127.0.0.1:1"),
-        ("redis://127.0.0.1:notaport/0", "port"),
+        ("redis://127.0.0.1:notaport/0", "Port"),
         ("mysql://x", "expected redis://host:port/db or sqlite:///path"),
         ("sqlite:////nowhere/at/all.db", "/nowhere/at/all.db"),
     ],

@@ -269,7 +269,7 @@ def test_a_bad_option_is_one_clear_message(tmp_path, options, message):
     done = command(tmp_path, "app.huey", *options)
     assert done.returncode == 2
     assert message in done.stderr
-    assert len(done.stderr.splitlines()) <= 3
+    assert len(done.stderr.splitlines()) <= 4
     assert "Traceback" not in done.stderr
 
 
