@@ -12,6 +12,8 @@ _NOT_NOW = (
     *("LOADING", "READONLY", "OOM", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS"),
     *(
         "NOAUTH",
+        # A command of many parts from one who has not said his password.
+        "Protocol error: unauthenticated",
         "WRONGPASS",
         "NOPERM",
         "MISCONF",
