@@ -23,7 +23,7 @@ from huey_green import TaskException
 AT_ONCE = 5
 
 #: Seconds that a hostile task may take to come to its end.
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 #: What the end of a task that killed all its consumers says.
 DEADLY = "each time its consumer died"

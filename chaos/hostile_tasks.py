@@ -30,7 +30,7 @@ from gevent import monkey
 from gevent.os import fork_gevent
 from gevent.threadpool import ThreadPool
 
-from chaos.app import WHO, WORLD, huey, ledger
+from chaos.app import SETTINGS, WHO, WORLD, huey, ledger
 from huey_green import TaskInterrupted
 from huey_green.consumer.slots import Slots
 
@@ -38,8 +38,8 @@ _start_native: Any = monkey.get_original("_thread", "start_new_thread")
 _native_waitpid: Any = monkey.get_original("os", "waitpid")
 _native_sleep: Any = monkey.get_original("time", "sleep")
 
-#: Seconds for which resources stay exhausted, and the hub stays blocked.
-HELD, BLOCKED = 3.0, 8.0
+#: Seconds for which resources stay exhausted, and the hub stays blocked: a minute in a long run.
+HELD, BLOCKED = 3.0, 60.0 if SETTINGS["scale"] > 10 else 8.0
 
 
 class HidesItself(Exception):

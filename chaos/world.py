@@ -66,7 +66,12 @@ class World:
     # Beginning and end.
 
     def __enter__(self) -> World:
-        settings: dict[str, Any] = {"kind": self.kind, "name": "chaos", "options": {}}
+        settings: dict[str, Any] = {
+            "kind": self.kind,
+            "name": "chaos",
+            "options": {},
+            "scale": self.scale,
+        }
         if self.kind in REDIS_KINDS and "sentinels" not in self._own_settings:
             if self._server is None:
                 self._server = self._ending.enter_context(PrivateRedis(appendonly=True))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import datetime, timedelta
 from inspect import (
@@ -44,7 +45,8 @@ def _number(
         fits = (
             isinstance(value, kinds)
             and not isinstance(value, bool)
-            and -LARGEST_NUMBER <= value <= at_most
+            and -math.inf < value < math.inf
+            and value <= at_most
             and (at_least is None or value >= at_least)
             and (above is None or value > above)
         )
@@ -75,7 +77,7 @@ def _moment(value: Any) -> str | None:
 
 def _delay(value: Any) -> str | None:
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if _number()(seconds):
+    if _number(at_most=math.inf)(seconds):
         return "seconds from now or a timedelta"
     return None if abs(seconds) <= LONGEST else f"at most {LONGEST:g} seconds from now"
 

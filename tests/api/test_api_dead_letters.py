@@ -218,7 +218,8 @@ def test_a_dead_letter_tells_what_it_was_and_whose_deaths_it_was(make_huey, add)
     assert "more=<object object at" in letter.call
     assert len(letter.call) < 400
     assert [consumer for _, consumer in letter.deaths] == ["consumer 0", "consumer 1"]
-    assert letter.deaths[0].at <= letter.deaths[1].at <= letter.died_at
+    # To the millisecond.
+    assert letter.deaths[0].at <= letter.deaths[1].at <= letter.died_at + 0.001
     assert letter.consumer == letter.where == NAME
     assert letter.traceback is None
     assert huey.deserialize_task(letter.body).args == (1, "x" * 1000)
