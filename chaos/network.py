@@ -24,6 +24,9 @@ def _behind(world: World) -> Iterator[tuple[Proxy, Consumer]]:
     with Proxy(world.redis.port) as proxy:
         consumer = world.consumer(CHAOS_URL=proxy.url)
         with world.producing(40.0, 0.05, 1, CHAOS_URL=proxy.url):
+            # On record as no more than a moment: an answer may be lost from here on.
+            with world.outage("a disturbed network"):
+                proxy.heal()
             yield proxy, consumer
             proxy.heal()
         consumer.stop()
