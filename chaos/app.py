@@ -14,18 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from chaos import clockwork, jobs
+from chaos.kinds import HUEYS
 from chaos.ledger import Ledger
 from chaos.observed import observed_storage
-from huey_green import (
-    FileHuey,
-    Huey,
-    PriorityRedisHuey,
-    RedisHuey,
-    SqliteHuey,
-    TaskInterrupted,
-    chord,
-    every,
-)
+from huey_green import Huey, TaskInterrupted, chord, every
 from huey_green.signals import SIGNAL_INTERRUPTED
 
 clockwork.install()
@@ -43,13 +35,6 @@ if HOST := os.environ.get("CHAOS_HOST"):
     identity: Any = importlib.import_module("huey_green.consumer.identity")
     identity._boot_id = lambda: HOST
 
-_HUEYS: dict[str, type[Huey]] = {
-    "list": RedisHuey,
-    "zset": PriorityRedisHuey,
-    "sqlite": SqliteHuey,
-    "file": FileHuey,
-}
-
 
 def _make_huey() -> Huey:
     options = dict(SETTINGS["options"])
@@ -58,7 +43,7 @@ def _make_huey() -> Huey:
     if "sentinels" in SETTINGS:
         options["connection_pool"] = _sentinel_pool()
     observed = observed_storage(SETTINGS["kind"], _note_tick)
-    return _HUEYS[SETTINGS["kind"]](SETTINGS["name"], storage_class=observed, **options)
+    return HUEYS[SETTINGS["kind"]](SETTINGS["name"], storage_class=observed, **options)
 
 
 def _note_tick(key: str, body: bytes) -> None:

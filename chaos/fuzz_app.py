@@ -13,15 +13,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from huey_green import (
-    FileHuey,
-    Huey,
-    MemoryHuey,
-    PriorityRedisHuey,
-    RedisHuey,
-    Serializer,
-    SqliteHuey,
-)
+from chaos.kinds import HUEYS
+from huey_green import Huey, MemoryHuey, Serializer
 from huey_green.serializer import JSONSerializer, SignedSerializer
 
 #: Bytes: the least there is, so that what is larger costs little.
@@ -29,13 +22,7 @@ MAX_MESSAGE_SIZE = 256 * 1024
 
 NAME = "fuzz"
 
-KINDS: dict[str, Callable[..., Huey]] = {
-    "list": RedisHuey,
-    "zset": PriorityRedisHuey,
-    "sqlite": SqliteHuey,
-    "file": FileHuey,
-    "memory": MemoryHuey,
-}
+KINDS: dict[str, Callable[..., Huey]] = {**HUEYS, "memory": MemoryHuey}
 
 SERIALIZERS: dict[str, Callable[[], Serializer]] = {
     "pickle": Serializer,

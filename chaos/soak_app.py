@@ -14,17 +14,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from chaos.kinds import HUEYS
 from chaos.soak_look import look_at
-from huey_green import FileHuey, Huey, PriorityRedisHuey, RedisHuey, SqliteHuey, every
+from huey_green import Huey, every
 
 SETTINGS = json.loads((Path(os.environ["CHAOS_WORLD"]) / "settings.json").read_text())
-
-_HUEYS: dict[str, type[Huey]] = {
-    "list": RedisHuey,
-    "zset": PriorityRedisHuey,
-    "sqlite": SqliteHuey,
-    "file": FileHuey,
-}
 
 
 def _make_huey() -> Huey:
@@ -33,7 +27,7 @@ def _make_huey() -> Huey:
         # The server tells connections by the process that opened them.
         options.update(url=SETTINGS["url"], client_name=os.environ.get("CHAOS_WHO", "someone"))
     # The error of a try would be read in place of the value that comes after it.
-    return _HUEYS[SETTINGS["kind"]]("soak", store_intermediate_errors=False, **options)
+    return HUEYS[SETTINGS["kind"]]("soak", store_intermediate_errors=False, **options)
 
 
 huey = _make_huey()

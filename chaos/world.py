@@ -19,12 +19,13 @@ from typing import Any
 from chaos import ledger
 from chaos.account import Account, take
 from chaos.jobs import KINDS as JOBS
+from chaos.kinds import HUEYS
 from chaos.processes import PATIENCE, Consumer, Failed, Producer, eventually
 from huey_green import StorageUnavailable
 from huey_green.testing.redis import PrivateRedis
 
 #: The kinds of storage, by their names on the command line.
-KINDS = ("list", "zset", "sqlite", "file")
+KINDS = tuple(HUEYS)
 REDIS_KINDS = KINDS[:2]
 
 

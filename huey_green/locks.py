@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 import threading
 from collections.abc import Callable
@@ -14,10 +13,13 @@ from typing import ParamSpec, TypeVar
 
 from huey_green.exceptions import ConfigurationError, StorageUnavailable, TaskLockedException
 from huey_green.storage.base import BaseStorage
-from huey_green.task_options import check_decorated
+from huey_green.task_options import check_decorated, seconds
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+_above_0 = seconds(above=0)
 
 
 def check_name(what: str, name: object) -> None:
@@ -28,8 +30,7 @@ def check_name(what: str, name: object) -> None:
 
 def check_seconds(what: str, value: object) -> None:
     """Raise ``ConfigurationError`` unless ``value`` is a number of seconds above 0."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not 0 < value < math.inf:  # type: ignore[operator]
+    if _above_0(value) is not None:
         raise ConfigurationError(f"{what} is seconds above 0, not {value!r}")
 
 

@@ -57,6 +57,14 @@ def kind_of(value: Any) -> str:
     return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
 
 
+def repr_of(error: BaseException) -> str:
+    """Return an error's repr, or what can be said of one that has none: it is a user's class."""
+    try:
+        return repr(error)
+    except Exception as failed:
+        return f"<{type(error).__name__}, whose repr raised {type(failed).__name__}>"
+
+
 def brief(value: Any) -> str:
     """Return the repr of a key or a member, shortened."""
     return _BRIEF.repr(value)

@@ -55,7 +55,8 @@ def _number(
     return check
 
 
-def _seconds(at_least: float | None = None, above: float | None = None) -> Check:
+def seconds(at_least: float | None = None, above: float | None = None) -> Check:
+    """Return a check that says what is wanted of a number of seconds, None if it is that."""
     return _number(at_least, above, at_most=LONGEST)
 
 
@@ -76,17 +77,17 @@ def _moment(value: Any) -> str | None:
 
 
 def _delay(value: Any) -> str | None:
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if _number(at_most=math.inf)(seconds):
+    given = value.total_seconds() if isinstance(value, timedelta) else value
+    if _number(at_most=math.inf)(given):
         return "seconds from now or a timedelta"
-    return None if abs(seconds) <= LONGEST else f"at most {LONGEST:g} seconds from now"
+    return None if abs(given) <= LONGEST else f"at most {LONGEST:g} seconds from now"
 
 
 def _expires(value: Any) -> str | None:
     if isinstance(value, datetime):
         return _moment(value)
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    return _seconds(above=0)(seconds) and "seconds above 0, a timedelta above 0 or a datetime"
+    given = value.total_seconds() if isinstance(value, timedelta) else value
+    return seconds(above=0)(given) and "seconds above 0, a timedelta above 0 or a datetime"
 
 
 def _errors(value: Any) -> str | None:
@@ -119,9 +120,9 @@ def _text(value: Any) -> str | None:
 #: What an option takes.
 _CHECKS: dict[str, Check] = {
     "retries": _number(at_least=0, whole=True),
-    "retry_delay": _seconds(at_least=0),
+    "retry_delay": seconds(at_least=0),
     "retry_backoff": _number(at_least=0),
-    "retry_max_delay": _seconds(above=0),
+    "retry_max_delay": seconds(above=0),
     "retry_jitter": _share,
     "retry_on": _errors,
     "no_retry_on": _errors,
@@ -129,15 +130,15 @@ _CHECKS: dict[str, Check] = {
     "context": _flag,
     "name": _text,
     "expires": _expires,
-    "timeout": _seconds(above=0),
+    "timeout": seconds(above=0),
     "at_most_once": _flag,
     "unique": _unique,
     "unique_until": _until,
-    "ttl": _seconds(above=0),
+    "ttl": seconds(above=0),
     "max_concurrency": _number(at_least=1, whole=True),
     "native_thread": _flag,
-    "result_ttl": _seconds(above=0),
-    "debounce": _seconds(above=0),
+    "result_ttl": seconds(above=0),
+    "debounce": seconds(above=0),
     "task_base": _task_class,
     "eta": _moment,
     "delay": _delay,
@@ -180,9 +181,9 @@ def check_retention(result_ttl: Any, dead_limit: Any, dead_ttl: Any) -> Retentio
     """Return what a Huey keeps of its dead letters; raises ``ConfigurationError`` for what is
     no number, None being one without an end."""
     for name, value, check in (
-        ("result_ttl", result_ttl, _seconds(above=0)),
+        ("result_ttl", result_ttl, seconds(above=0)),
         ("dead_limit", dead_limit, _number(at_least=0, whole=True)),
-        ("dead_ttl", dead_ttl, _seconds(above=0)),
+        ("dead_ttl", dead_ttl, seconds(above=0)),
     ):
         wanted = None if value is None else check(value)
         if wanted is not None:

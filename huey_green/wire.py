@@ -23,11 +23,12 @@ from huey_green.limits import (
     MAX_MESSAGE_SIZE,
     MOST_TASKS,
     check_following,
+    shortened,
     too_large,
     too_many,
 )
 from huey_green.message import Joined, Message, Options, Place
-from huey_green.offender import find_offender
+from huey_green.offender import find_offender, repr_of
 from huey_green.serializer import Serializer
 
 #: The first element of every message; it changes when the rest does.
@@ -109,7 +110,9 @@ def decode_message(serializer: Serializer, body: bytes) -> Message:
         raise
     except (Exception, SystemExit) as error:
         # SystemExit: unpickling imports modules, and a script without a main guard may exit.
-        raise UnreadableMessage(f"cannot be deserialized: {_quoted(error)}") from error
+        raise UnreadableMessage(
+            f"cannot be deserialized: {shortened(repr_of(error), _QUOTED)}"
+        ) from error
 
 
 def _plain(message: Message) -> tuple[Any, ...]:
@@ -220,15 +223,6 @@ def _parts(plain: Any, count: int, option: str) -> tuple[Any, ...]:
     return tuple(plain)
 
 
-def _quoted(error: BaseException) -> str:
-    """Return what an error says, shortened: its class may be anybody's."""
-    try:
-        text = repr(error)
-    except Exception:
-        return type(error).__name__
-    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}..."
-
-
 class Error:
     """The stored result of a task that failed; ``metadata`` is what ``TaskException`` carries."""
 
@@ -304,7 +298,7 @@ def decode_value(serializer: Serializer, data: bytes) -> Any:
     except (Exception, SystemExit) as error:
         raise UnreadableValue(
             f"the stored value, {len(data):,} bytes that begin with {shown(bytes(data[:20]))}, "
-            f"cannot be deserialized: {_quoted(error)}"
+            f"cannot be deserialized: {shortened(repr_of(error), _QUOTED)}"
         ) from error
     if isinstance(value, dict) and len(value) == 1:
         if isinstance(metadata := value.get(_ERROR), dict):

@@ -42,6 +42,7 @@ from huey_green.message import (
     Place,
     Planned,
 )
+from huey_green.offender import repr_of
 from huey_green.registry import Registry
 from huey_green.serializer import Serializer
 from huey_green.signals import Signals
@@ -206,7 +207,8 @@ class Endings:
 
     def broken(self, delivery: Delivery, error: Exception) -> Outcome:
         """This library, or what an application put in its place, failed on a delivery."""
-        wrong = UnreadableMessage(f"could not be handled: {shortened(shown(error), LONGEST_ERROR)}")
+        told = shortened(repr_of(error), LONGEST_ERROR)
+        wrong = UnreadableMessage(f"could not be handled: {told}")
         wrong.__cause__ = error
         try:
             message = decode_message(self._host.serializer, delivery.body)
@@ -340,7 +342,7 @@ class Endings:
         if isinstance(error, CancelExecution):
             log.info("%s canceled itself: %s", task, error)
             return (s.SIGNAL_CANCELED, task)
-        log.error("%s raised %s", task, shown(error), exc_info=error)
+        log.error("%s raised %s", task, repr_of(error), exc_info=error)
         return (s.SIGNAL_ERROR, task, error)
 
     def _error_message(self, failed: Task, task: Task, error: BaseException) -> Outgoing:
@@ -348,7 +350,7 @@ class Endings:
         task.resolve_expires(self._host.utc)
         message = self._message_of(task)
         metadata = error_metadata(failed.id, error, failed.retries)
-        for stand_in in (error, TaskException(metadata), shown(error)):
+        for stand_in in (error, TaskException(metadata), repr_of(error)):
             try:
                 body = self._encode(message._replace(args=(*message.args, stand_in)))
                 # Many an exception can be pickled and not unpickled.
@@ -435,18 +437,10 @@ def _stand_in(dead: DeadLetter, message: Message | None) -> Task:
     return kind(message.args, message.kwargs, message.id)
 
 
-def shown(error: BaseException) -> str:
-    """Return an error's repr, or what can be said of one that has none: it is a user's class."""
-    try:
-        return repr(error)
-    except Exception as failed:
-        return f"<{type(error).__name__}, whose repr raised {type(failed).__name__}>"
-
-
 def error_metadata(task_id: str, error: BaseException, retries: int) -> dict[str, Any]:
     """Return what ``TaskException.metadata`` holds."""
     return {
-        "error": shortened(shown(error), LONGEST_ERROR),
+        "error": shortened(repr_of(error), LONGEST_ERROR),
         "retries": retries,
         "traceback": _traceback(error),
         "task_id": task_id,
@@ -457,7 +451,7 @@ def _traceback(error: BaseException) -> str:
     try:
         return shortened("".join(traceback.format_exception(error)), LONGEST_TRACEBACK)
     except Exception as failed:  # Errors are users' classes, and may be chained without an end.
-        return f"(none: {shown(failed)})"
+        return f"(none: {repr_of(failed)})"
 
 
 def _dead_letter(delivery: Delivery, task_id: str | None, reason: str) -> DeadLetter:

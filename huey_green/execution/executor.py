@@ -20,6 +20,7 @@ from huey_green.execution.hooks import Hooks
 from huey_green.execution.outcome import Outcome
 from huey_green.message import Delivery, Joined
 from huey_green.native import NativePool, stoppable_hub
+from huey_green.offender import repr_of
 from huey_green.task import Task
 from huey_green.wire import decode_message
 
@@ -88,7 +89,7 @@ class Executor:
             # To read it is to run code: what says GreenletExit would come back for ever.
             if isinstance(error, KeyboardInterrupt) and _may_be_ctrl_c():
                 raise
-            wrong = UnreadableMessage(f"cannot be read: {endings.shown(error)}")
+            wrong = UnreadableMessage(f"cannot be read: {repr_of(error)}")
             wrong.__cause__ = error
             return self.endings.unreadable(delivery, message, wrong)
         if delivery.attempt > 1:

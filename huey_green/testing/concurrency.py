@@ -14,12 +14,15 @@ from huey_green import clock
 PATIENCE = 30.0
 
 
-def eventually(condition: Callable[[], Any], what: str = "the condition") -> Any:
-    """Return what ``condition`` says once that is true; raise when it never is."""
-    ends_at = clock.monotonic() + PATIENCE
+def eventually(
+    condition: Callable[[], Any], what: str = "the condition", patience: float = PATIENCE
+) -> Any:
+    """Return what ``condition`` says once that is true; raise when it is not in ``patience``
+    seconds."""
+    ends_at = clock.monotonic() + patience
     while not (answer := condition()):
         if clock.monotonic() >= ends_at:
-            raise AssertionError(f"{what} did not come true within {PATIENCE:g} s")
+            raise AssertionError(f"{what} did not come true within {patience:g} s")
         clock.sleep(0.002)
     return answer
 

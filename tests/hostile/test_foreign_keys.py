@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ from chaos.fuzz import Fed
 from huey_green import Huey, PriorityRedisHuey, RedisHuey, TaskException, chord
 from huey_green.exceptions import StorageUnavailable, UnreadableMessage, UnreadableValue
 from huey_green.message import Delivery, Settlement
-
-PATIENCE = 60.0
+from huey_green.testing.concurrency import eventually
 
 
 def declare(huey: Huey) -> Any:
@@ -24,13 +22,6 @@ def declare(huey: Huey) -> Any:
         return a
 
     return add
-
-
-def eventually(condition: Callable[[], Any]) -> None:
-    ends_at = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < ends_at
-        time.sleep(0.02)
 
 
 def refusals(huey: Huey) -> int:

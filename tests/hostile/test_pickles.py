@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import pickle
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import pytest
 from chaos.fuzz import Fed
 from huey_green import Huey, MemoryHuey
 from huey_green.message import Delivery, Message
+from huey_green.testing.concurrency import eventually
 from huey_green.wire import encode_message
 
 PATIENCE = 60.0
@@ -88,13 +88,6 @@ def executed(folder: Path) -> list[str]:
     return (folder / "ledger").read_text().splitlines()
 
 
-def eventually(condition: Callable[[], Any]) -> None:
-    ends_at = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < ends_at
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("name", [one for one in RAISING if one != "KeyboardInterrupt"])
 def test_whatever_a_pickle_raises_it_is_a_dead_letter_that_says_so(name: str) -> None:
     huey = MemoryHuey()
@@ -139,13 +132,15 @@ def test_a_pickle_that_ends_the_process_does_so_a_few_times_and_is_then_a_dead_l
     fed.huey.storage.enqueue(body)
     ids += good_ones(fed.huey, GOOD)
     ends = 0
-    ends_at = time.monotonic() + 2 * PATIENCE
-    while not fed.huey.dead_letters():
-        assert time.monotonic() < ends_at
+
+    def is_buried() -> bool:
+        nonlocal fed, ends
         if fed.process.poll() is not None:
             ends += 1
             fed = feed()
-        time.sleep(0.02)
+        return bool(fed.huey.dead_letters())
+
+    eventually(is_buried, "a dead letter", 2 * PATIENCE)
     assert 1 <= ends <= fed.huey.max_deliveries + 1
     [letter] = fed.huey.dead_letters()
     assert letter.body == body

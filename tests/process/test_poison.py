@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import random
 import signal
-import time
 from typing import Any
 
 import pytest
 from application import Application
-from consumer_process import ConsumerProcess
+from consumer_process import ConsumerProcess, eventually
 
 from huey_green import TaskException
 
@@ -42,11 +41,12 @@ class Crew:
 
     def work_off(self, patience: float = 90.0) -> None:
         """Wait until nothing is left to do, and stop."""
-        ends_at = time.monotonic() + patience
-        while not self._app.is_drained():
-            assert time.monotonic() < ends_at, self._app.waiting()
+
+        def is_done() -> bool:
             self.replace_dead()
-            time.sleep(0.02)
+            return self._app.is_drained()
+
+        eventually(is_done, "an empty storage", patience, self._app.waiting)
         self.replace_dead()
         for member in self._members:
             member.wait_for(lambda pid=member.pid: self._app.times("started", pid), "the start")

@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+
+from huey_green.testing.concurrency import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,11 +44,12 @@ class Command:
 
     def says(self, text: str) -> None:
         """Wait until it has said something."""
-        ends_at = time.monotonic() + PATIENCE
-        while text not in self.said:
-            assert self.process.poll() is None, self.said
-            assert time.monotonic() < ends_at, f"did not say {text!r}:\n{self.said}"
-            time.sleep(0.01)
+
+        def has_said() -> bool:
+            assert text in self.said or self.process.poll() is None, self.said
+            return text in self.said
+
+        eventually(has_said, repr(text))
 
     def stop(self) -> int:
         """End it as a service manager does; return its exit status."""

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
@@ -11,28 +10,11 @@ from tls_server import TLSServer, server_with_tls
 
 from huey_green import Consumer
 
-#: Seconds that a condition may take to come true; only a machine in trouble needs them.
-PATIENCE = 30.0
-
 
 @pytest.fixture
 def name() -> str:
     """A name for a queue that nobody else has."""
     return f"test{uuid4().hex}"
-
-
-@pytest.fixture
-def eventually() -> Callable[..., Any]:
-    """A function that waits until a condition is true, and returns what it said."""
-
-    def wait(condition: Callable[[], Any], what: str = "") -> Any:
-        ends_at = time.monotonic() + PATIENCE
-        while not (answer := condition()):
-            assert time.monotonic() < ends_at, f"not within {PATIENCE:g} s: {what}"
-            time.sleep(0.01)
-        return answer
-
-    return wait
 
 
 @pytest.fixture

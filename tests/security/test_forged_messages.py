@@ -18,6 +18,7 @@ from huey_green import (
 )
 from huey_green.exceptions import UnreadableMessage
 from huey_green.serializer import BadSignature, Serializer
+from huey_green.testing.concurrency import eventually
 
 exploded = []
 
@@ -87,7 +88,7 @@ def message_of(huey, value):
     return huey.serialize_task(note.s(value))
 
 
-def reasons_after(huey, consume, eventually, bodies):
+def reasons_after(huey, consume, bodies):
     """Put messages in the queue, and one honest task; return why each was buried, in order."""
     note, ran = with_a_task(huey)
     for body in bodies:
@@ -108,7 +109,7 @@ def altered(body, at):
     return bytes(changed)
 
 
-def test_a_signed_queue_buries_what_it_has_not_signed_itself(make, name, consume, eventually):
+def test_a_signed_queue_buries_what_it_has_not_signed_itself(make, name, consume):
     huey = make(name, serializer=SignedSerializer("secret"))
     theirs = make(f"{name}other", serializer=SignedSerializer("secret"))
     guessed = make(name, serializer=SignedSerializer("guessed"))
@@ -116,7 +117,6 @@ def test_a_signed_queue_buries_what_it_has_not_signed_itself(make, name, consume
     reasons = reasons_after(
         huey,
         consume,
-        eventually,
         [
             message_of(make(name), Bomb()),
             pickle.dumps(Bomb()),
@@ -140,12 +140,11 @@ def test_a_signed_queue_buries_what_it_has_not_signed_itself(make, name, consume
     assert f"is signed for the queue '{name}other', and not for the queue '{name}'" in reasons[10]
 
 
-def test_a_json_queue_buries_what_is_not_json(make, name, consume, eventually):
+def test_a_json_queue_buries_what_is_not_json(make, name, consume):
     huey = make(name, serializer=JSONSerializer())
     reasons = reasons_after(
         huey,
         consume,
-        eventually,
         [
             message_of(make(name), Bomb()),
             message_of(make(name, serializer=SignedJSON("secret")), "signed"),
@@ -165,13 +164,12 @@ def test_a_json_queue_buries_what_is_not_json(make, name, consume, eventually):
     assert "is not a message of huey_green" in reasons[6]
 
 
-def test_a_queue_of_signed_json_buries_json_and_pickles(make, name, consume, eventually):
+def test_a_queue_of_signed_json_buries_json_and_pickles(make, name, consume):
     huey = make(name, serializer=SignedJSON("secret"))
     pickled = make(name, serializer=SignedSerializer("secret"))
     reasons = reasons_after(
         huey,
         consume,
-        eventually,
         [
             message_of(make(name, serializer=JSONSerializer()), "plain"),
             message_of(make(name), Bomb()),
@@ -183,9 +181,7 @@ def test_a_queue_of_signed_json_buries_json_and_pickles(make, name, consume, eve
     assert "is not JSON but a pickle" in reasons[2]
 
 
-def test_the_next_step_a_retry_and_a_chord_are_signed_for_the_queue_too(
-    make, name, consume, eventually
-):
+def test_the_next_step_a_retry_and_a_chord_are_signed_for_the_queue_too(make, name, consume):
     huey = make(name, serializer=SignedSerializer("secret"), store_intermediate_errors=False)
     add, tries = _tasks_of(huey)
     consume(huey)
@@ -222,7 +218,7 @@ def _tasks_of(huey):
     return add, Tries
 
 
-def test_a_forged_result_is_refused_where_it_is_read(make, name, consume, eventually):
+def test_a_forged_result_is_refused_where_it_is_read(make, name, consume):
     huey = make(name, serializer=SignedSerializer("secret"))
     theirs = make(f"{name}other", serializer=SignedSerializer("secret"))
     note, _ = with_a_task(huey)
@@ -240,7 +236,7 @@ def test_a_forged_result_is_refused_where_it_is_read(make, name, consume, eventu
             huey.get("key")
 
 
-def test_a_forged_revocation_buries_the_task_that_it_is_about(make, name, consume, eventually):
+def test_a_forged_revocation_buries_the_task_that_it_is_about(make, name, consume):
     huey = make(name, serializer=SignedSerializer("secret"))
     note, ran = with_a_task(huey)
     first = note("marked by others")
@@ -265,9 +261,7 @@ def test_forged_progress_is_refused_where_it_is_read(make, name):
 
 
 @pytest.mark.parametrize("kind", [tuple, list])
-def test_a_value_that_others_composed_cannot_be_enqueued_as_a_message(
-    make, name, consume, eventually, kind
-):
+def test_a_value_that_others_composed_cannot_be_enqueued_as_a_message(make, name, consume, kind):
     huey = make(name, serializer=SignedJSON("secret"))
     note, ran = with_a_task(huey)
 

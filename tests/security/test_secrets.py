@@ -24,6 +24,7 @@ from huey_green import (
 )
 from huey_green.exceptions import StorageUnavailable
 from huey_green.storage.redis import RedisStorage
+from huey_green.testing.concurrency import eventually
 from huey_green.testing.redis import PrivateRedis
 
 USER, PASSWORD = "ursula", "hunter2/?#@%:hunter3"
@@ -224,7 +225,7 @@ def test_a_consumer_says_nothing_of_it_when_it_cannot_start(command, host):
 
 
 def test_a_consumer_says_nothing_of_it_while_it_works_and_loses_its_rights(
-    command, host, guarded, name, eventually
+    command, host, guarded, name
 ):
     huey = RedisHuey(name, url=quoted(host))
     forbidden, add = _tasks_of_the_application(huey)
@@ -287,7 +288,7 @@ def test_a_url_in_the_source_of_an_application_is_not_shown_with_its_mistake(com
     shows_none(consumer.said)
 
 
-def test_a_serializers_secret_is_in_no_error_and_no_dead_letter(name, consume, eventually):
+def test_a_serializers_secret_is_in_no_error_and_no_dead_letter(name, consume):
     from huey_green import SignedSerializer
 
     huey = MemoryHuey(name, serializer=SignedSerializer("hunter2"))

@@ -41,8 +41,7 @@ def pool_of(
     """
     given = {name: value for name, value in params.items() if value is not None}
     if connection_pool is not None:
-        _check_alone(connection_pool, url, given)
-        return connection_pool  # type: ignore[return-value]
+        return _checked_alone(connection_pool, url, given)
     _check_names(given)
     try:
         pool = _made(url, given)
@@ -61,7 +60,6 @@ def _made(url: object, given: dict[str, Any]) -> redis.ConnectionPool:
         "socket_keepalive": True,
         # A command sent twice would enqueue twice: whoever called decides.
         "retry": Retry(NoBackoff(), 0),
-        "protocol": 2,
         **given,
     }
     if url in (None, ""):
@@ -161,7 +159,7 @@ def _check_certificates(settings: Mapping[str, Any]) -> None:
         ) from error
 
 
-def _check_alone(pool: object, url: object, given: Mapping[str, Any]) -> None:
+def _checked_alone(pool: object, url: object, given: Mapping[str, Any]) -> redis.ConnectionPool:
     if isinstance(pool, redis.Redis):
         raise ConfigurationError(
             "connection_pool: expected a redis.ConnectionPool, not a client: pass its"
@@ -178,6 +176,7 @@ def _check_alone(pool: object, url: object, given: Mapping[str, Any]) -> None:
             f"{_listed(f'{name}=' for name in sorted(given))} beside connection_pool: a pool has"
             " all settings of its connections, give them to the pool"
         )
+    return pool
 
 
 def _check_names(given: Iterable[str], whose: str = "") -> None:
