@@ -67,10 +67,13 @@ class Acknowledger(Service):
         consumer: str,
         outage: Outage,
         expect: Callable[[float], None],
+        bury: Callable[[Delivery, Exception], object],
     ) -> None:
-        """``expect`` is told the moments, epoch seconds, for which messages were scheduled."""
+        """``expect`` is told the moments, epoch seconds, for which messages were scheduled;
+        ``bury`` is called in place of a settlement that the storage cannot carry out."""
         super().__init__(outage)
         self._expect = expect
+        self._bury = bury
         self._storage = storage
         self._consumer = consumer
         self._open = Batch()
@@ -123,14 +126,30 @@ class Acknowledger(Service):
         try:
             return self._storage.settle(self._consumer, batch.settlements)
         except BaseException as error:
-            if isinstance(error, Exception) and not isinstance(error, StorageUnavailable):
-                raise
-            # The storage is away, or somebody has killed this greenlet: it is all sent again.
+            # All of it is sent again, and the storage may have taken some or all of it.
             self._in_doubt = True
             # What is to run at most once has no lease to fence it: what would run twice if the
             # storage had taken it already is not sent again.
             batch.settlements = [one for one in batch.settlements if may_be_repeated(one)]
-            raise
+            if isinstance(error, StorageUnavailable) or not isinstance(error, Exception):
+                raise  # It is away, or somebody has killed this greenlet.
+        return self._settle_each(batch)
+
+    def _settle_each(self, batch: Batch) -> list[Settlement]:
+        """One that cannot be carried out would hold up all others for ever: it is told apart."""
+        refused = []
+        for one in batch.settlements:
+            try:
+                refused += self._storage.settle(self._consumer, [one])
+            except StorageUnavailable:
+                raise
+            except Exception as error:
+                if one.effects.dead is not None:
+                    raise  # Not even its dead letter can be: it has to wait for a better day.
+                log.exception("a settlement failed; its task goes to the dead letters")
+                batch.refused.append(one)
+                self._bury(one.delivery, error)
+        return refused
 
     def _note_refused(self, batch: Batch, refused: list[Settlement]) -> None:
         if self._in_doubt:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+import gevent
 from gevent import monkey
 
 from huey_green import clock, probe
@@ -163,7 +164,13 @@ class Consumer:
             executor = cast(Executor, self._native_executor)
         # A moment to come is the storage's: our own clock may be wrong.
         huey.executor.endings.clock = self._scheduler.clock.now
-        self._acknowledger = Acknowledger(storage, self.name, outage, self._scheduler.expect)
+        self._acknowledger = Acknowledger(
+            storage,
+            self.name,
+            outage,
+            self._scheduler.expect,
+            lambda delivery, error: gevent.spawn(self._worker.bury, delivery, error),
+        )
         counted = None if settings.max_tasks is None else self._note_executed
         self._worker = Worker(huey, executor, self._acknowledger, storage, self.name, counted)
         self._executed = 0

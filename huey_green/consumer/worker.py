@@ -103,11 +103,15 @@ class Worker:
                 self._run(delivery)
         except Exception as error:
             log.exception("a delivery could not be handled and goes to the dead letters")
-            self._end(delivery, self._executor.endings.broken(delivery, error))
+            self.bury(delivery, error)
         except BaseException:
             # Somebody killed this greenlet: its message is not to stay in flight for ever.
             gevent.spawn(self._give_back, delivery, Outcome(interrupted=True))
             raise
+
+    def bury(self, delivery: Delivery, error: Exception) -> None:
+        """Settle a delivery as a dead letter, because of ``error``."""
+        self._end(delivery, self._executor.endings.broken(delivery, error))
 
     def _run_on_probation(self, delivery: Delivery) -> None:
         try:

@@ -84,7 +84,7 @@ def test_what_was_refused_after_its_answer_was_lost_is_not_surely_ours():
                 raise StorageUnavailable("its answer is lost")
             return [one for one in settlements if one.delivery is late]
 
-    acknowledger = Acknowledger(Lossy(), "me", Outage("a storage"), lambda at: None)
+    acknowledger = Acknowledger(Lossy(), "me", Outage("a storage"), lambda at: None, print)
     batch = acknowledger.add(late, NOTHING)
     acknowledger.add(fine, NOTHING)
     acknowledger.start()

@@ -51,7 +51,7 @@ def test_what_ends_during_a_round_trip_shares_the_next_one():
         go.wait()
         return []
 
-    acknowledger = Acknowledger(Storage(settle=settle), "me", outage(), lambda at: None)
+    acknowledger = Acknowledger(Storage(settle=settle), "me", outage(), lambda at: None, print)
     acknowledger.start()
     acknowledger.add(Delivery(b"first", "r0"), NOTHING)
     assert began.wait(5)
@@ -82,7 +82,7 @@ def test_an_outage_is_two_lines_and_what_was_not_settled_is_settled_in_order():
         return []
 
     with Records() as said:
-        acknowledger = Acknowledger(Storage(settle=settle), "me", outage(), lambda at: None)
+        acknowledger = Acknowledger(Storage(settle=settle), "me", outage(), lambda at: None, print)
         acknowledger.start()
         receipts = [f"r{number}" for number in range(3)]
         for receipt in receipts:
@@ -107,7 +107,7 @@ def test_a_refused_settlement_is_reported_and_told_to_who_waits():
         return [one for one in settlements if one.delivery is late]
 
     with Records() as said:
-        acknowledger = Acknowledger(Storage(settle=settle), "me", outage(), lambda at: None)
+        acknowledger = Acknowledger(Storage(settle=settle), "me", outage(), lambda at: None, print)
         acknowledger.start()
         batch = acknowledger.add(late, NOTHING)
         acknowledger.add(fine, NOTHING)
@@ -118,6 +118,44 @@ def test_a_refused_settlement_is_reported_and_told_to_who_waits():
         assert acknowledger.join(5)
     assert len(said) == 1
     assert "1 finished tasks were no longer ours" in said[0]
+
+
+@patched
+def test_a_settlement_that_cannot_be_carried_out_holds_up_no_other():
+    from huey_green.consumer.acknowledger import Acknowledger
+    from huey_green.message import NOTHING, DeadLetter, Delivery, Effects
+
+    bad, settled, buried = Delivery(b"bad", "r1"), [], []
+    days = ["bad", "bad", "good"]
+
+    def settle(consumer, settlements):
+        for one in settlements:
+            if one.delivery is bad and (one.effects.dead is None or days.pop(0) == "bad"):
+                raise TypeError("it is made of something else")
+        settled.extend(one.delivery.body for one in settlements)
+        return []
+
+    def bury(delivery, error):
+        buried.append((delivery, str(error)))
+        letter = DeadLetter("id", delivery.body, "broken")
+        acknowledger.add(delivery, Effects(dead=letter))
+
+    with Records() as said:
+        acknowledger = Acknowledger(Storage(settle=settle), "me", outage(), lambda at: None, bury)
+        batch = acknowledger.add(Delivery(b"first", "r0"), NOTHING)
+        acknowledger.add(bad, NOTHING)
+        acknowledger.add(Delivery(b"last", "r2"), NOTHING)
+        acknowledger.start()
+        batch.wait()
+        assert settled == [b"first", b"last"]
+        assert batch.was_refused(bad)
+        assert acknowledger.flush(20)
+        acknowledger.stop()
+        assert acknowledger.join(5)
+    assert buried == [(bad, "it is made of something else")]
+    assert settled == [b"first", b"last", b"bad"]
+    assert days == []
+    assert "a settlement failed; its task goes to the dead letters" in said[0]
 
 
 @patched
