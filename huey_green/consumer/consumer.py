@@ -28,6 +28,7 @@ from huey_green.consumer.watchdog import Watchdog
 from huey_green.consumer.worker import Worker
 from huey_green.exceptions import ConfigurationError, StorageUnavailable
 from huey_green.execution.executor import Executor
+from huey_green.message import Delivery
 from huey_green.settings import settings_from
 from huey_green.storage.base import BaseStorage
 
@@ -158,41 +159,7 @@ class Consumer:
         except BaseException:
             storage.close()
             raise
-        executor = huey.executor
-        if not is_patched:
-            self._native_executor = NativeExecutor(executor, settings.workers)
-            executor = cast(Executor, self._native_executor)
-        # A moment to come is the storage's: our own clock may be wrong.
-        huey.executor.endings.clock = self._scheduler.clock.now
-        self._acknowledger = Acknowledger(
-            storage,
-            self.name,
-            outage,
-            self._scheduler.expect,
-            lambda delivery, error: gevent.spawn(self._worker.bury, delivery, error),
-        )
-        counted = None if settings.max_tasks is None else self._note_executed
-        self._worker = Worker(huey, executor, self._acknowledger, storage, self.name, counted)
-        self._executed = 0
-        self._slots = Slots(settings.workers, self._worker.run)
-        self._fetcher = Fetcher(
-            storage, self.name, self._slots, settings, outage, huey.needs_leases
-        )
-        self._reaper = Reaper(storage, outage)
-        self._canceler = Canceler(storage, self._worker, outage)
-        self._heartbeat = Heartbeat(huey.storage, self.name, settings.lease)
-        self._watchdog = Watchdog(self._worker, settings.lease) if is_patched else None
-        look_after(self._worker)
-        self._services: list[Service] = [
-            self._acknowledger,
-            self._reaper,
-            self._scheduler,
-            self._canceler,
-            self._fetcher,
-        ]
-        if settings.check_worker_health:
-            self._health = HealthCheck(self._services, settings.health_check_interval, outage)
-            self._services = [*self._services, self._health]
+        self._assemble(storage, outage, is_patched)
         if settings.flush_locks:
             self._flush_locks()
         huey.hooks_startup.run()
@@ -202,6 +169,42 @@ class Consumer:
         for service in self._services:
             service.start()
         probe.reached("started", self)
+
+    def _assemble(self, storage: BaseStorage, outage: Outage, is_patched: bool) -> None:
+        """Make what a consumer consists of; nothing of it runs yet."""
+        huey, settings = self.huey, self.settings
+        executor = huey.executor
+        if not is_patched:
+            self._native_executor = NativeExecutor(executor, settings.workers)
+            executor = cast(Executor, self._native_executor)
+        # A moment to come is the storage's: our own clock may be wrong.
+        huey.executor.endings.clock = self._scheduler.clock.now
+        self._acknowledger = Acknowledger(
+            storage, self.name, outage, self._scheduler.expect, self._bury
+        )
+        counted = None if settings.max_tasks is None else self._note_executed
+        self._worker = Worker(huey, executor, self._acknowledger, storage, self.name, counted)
+        self._executed = 0
+        self._slots = Slots(settings.workers, self._worker.run)
+        self._fetcher = Fetcher(
+            storage, self.name, self._slots, settings, outage, huey.needs_leases
+        )
+        self._heartbeat = Heartbeat(huey.storage, self.name, settings.lease)
+        self._watchdog = Watchdog(self._worker, settings.lease) if is_patched else None
+        look_after(self._worker)
+        self._services: list[Service] = [
+            self._acknowledger,
+            Reaper(storage, outage),
+            self._scheduler,
+            Canceler(storage, self._worker, outage),
+            self._fetcher,
+        ]
+        if settings.check_worker_health:
+            health = HealthCheck(self._services, settings.health_check_interval, outage)
+            self._services = [*self._services, health]
+
+    def _bury(self, delivery: Delivery, error: Exception) -> None:
+        gevent.spawn(self._worker.bury, delivery, error)
 
     def _note_executed(self) -> None:
         self._executed += 1
