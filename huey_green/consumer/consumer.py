@@ -194,7 +194,7 @@ class Consumer:
         look_after(self._worker)
         self._services: list[Service] = [
             self._acknowledger,
-            Reaper(storage, outage),
+            Reaper(storage, outage, settings.lease),
             self._scheduler,
             Canceler(storage, self._worker, outage),
             self._fetcher,

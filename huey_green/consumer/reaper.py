@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 
 from huey_green import clock, probe
@@ -28,10 +29,14 @@ class Reaper(Service):
     name = "reaper"
     interval = 3.0
 
-    def __init__(self, storage: BaseStorage, outage: Outage) -> None:
+    def __init__(self, storage: BaseStorage, outage: Outage, lease: float) -> None:
         super().__init__(outage)
         self._storage = storage
+        self._lease = lease
         self._was_away = False
+        #: What the storage's clock shows when our monotonic one shows zero.
+        self._offset: float | None = None
+        self._waits_until = -math.inf
         # At a random moment, so that those who never live for long come to it too, some of them.
         self._prunes_at = clock.monotonic() + random.uniform(0, PRUNE_EVERY)
 
@@ -50,6 +55,8 @@ class Reaper(Service):
             self._was_away = False
             self.answered()
             return
+        if self._leaves_time():
+            return
         dead = died_here(list(self._storage.consumers()))
         reclaimed = self._storage.reclaim(BATCH, dead)
         self.answered()
@@ -58,6 +65,24 @@ class Reaper(Service):
         if clock.monotonic() >= self._prunes_at:
             self._prune()
         probe.reached("reaped", reclaimed)
+
+    def _leaves_time(self) -> bool:
+        """Say whether the storage's clock was set forward just now: all leases look as if they had
+        ended, and whoever is alive extends them within a third of one."""
+        now = clock.monotonic()
+        offset = self._storage.time() - now
+        self.answered()
+        ahead = 0.0 if self._offset is None else offset - self._offset
+        self._offset = offset
+        if ahead > self._lease / 4:
+            self._waits_until = now + self._lease / 2
+            log.warning(
+                "the storage's clock was set forward by %.1f s: leases that ended by that are left "
+                "to their consumers for %.1f s more",
+                ahead,
+                self._lease / 2,
+            )
+        return now < self._waits_until
 
     def _prune(self) -> None:
         deleted = self._storage.prune(BATCH)

@@ -11,6 +11,7 @@ class Storage:
 
     def __init__(self, *is_there: bool) -> None:
         self.calls: list[str] = []
+        self.ahead = 0.0
         self._is_there = list(is_there)
 
     def independent(self):
@@ -30,6 +31,11 @@ class Storage:
     def ping(self):
         self._call("ping")
 
+    def time(self):
+        from huey_green import clock
+
+        return self._call("time", clock.monotonic() + self.ahead)
+
     def consumers(self):
         return self._call("consumers", {})
 
@@ -45,13 +51,37 @@ def test_after_an_outage_the_reaper_lets_the_living_extend_their_leases_first():
     from huey_green.consumer.outage import Outage
     from huey_green.consumer.reaper import Reaper
 
-    storage = Storage(True, True, False, False, True)
-    reaper = Reaper(storage, Outage("a storage"))
+    storage = Storage(True, True, True, False, False, True)
+    reaper = Reaper(storage, Outage("a storage"), 30.0)
     waits = [reaper._tick() for _ in range(5)]
-    looks = ["consumers", "reclaim"]
-    assert storage.calls == [*looks, "consumers", "ping", "ping", *looks]
+    looks = ["time", "consumers", "reclaim"]
+    assert storage.calls == [*looks, "time", "ping", "ping", *looks]
     # The round in which it is found back is a look ahead of the next one.
     assert waits[3] > 2.0
+
+
+@patched
+def test_the_reaper_leaves_time_to_the_living_when_the_storages_clock_is_set_forward():
+    from huey_green.consumer.outage import Outage
+    from huey_green.consumer.reaper import Reaper
+
+    storage = Storage()
+    reaper = Reaper(storage, Outage("a storage"), 4.0)
+    looks = ["time", "consumers", "reclaim"]
+    reaper.tick()
+    storage.ahead = 0.9  # Less than a quarter of the lease.
+    reaper.tick()
+    assert storage.calls == looks * 2
+    storage.ahead = 3600.0
+    reaper.tick()
+    reaper.tick()
+    assert storage.calls == [*looks * 2, "time", "time"]
+    reaper._waits_until -= 2.0  # Half a lease later.
+    reaper.tick()
+    assert storage.calls[-3:] == looks
+    storage.ahead = 0.0  # Set back: leases last the longer.
+    reaper.tick()
+    assert storage.calls[-3:] == looks
 
 
 @patched
