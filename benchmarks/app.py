@@ -35,13 +35,15 @@ class App:
         return cast("dict[str, Any]", self.huey.get(SUMMARY) or {})
 
 
-def build(url: str, queue: str, results: bool, observed: bool = False) -> App:
+def build(
+    url: str, queue: str, results: bool, observed: bool = False, at_most_once: bool = False
+) -> App:
     """Make a Huey on a ``list`` or a ``zset``, with or without results stored.
 
     ``observed``: with hooks before and after each task and a receiver of all signals, each of
     which does nothing.
     """
-    huey = QUEUES[queue]("benchmark", url=url, results=results)
+    huey = QUEUES[queue]("benchmark", url=url, results=results, at_most_once=at_most_once)
     executed = 0
     delays: list[float] = []
 

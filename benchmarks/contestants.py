@@ -70,6 +70,7 @@ class Ours:
         results: bool = False,
         quiet: bool = True,
         observed: bool = False,
+        at_most_once: bool = False,
     ) -> None:
         self.app: App = build(bench.url, queue, results)
         self.results = results
@@ -83,6 +84,7 @@ class Ours:
             "BENCHMARK_QUEUE": queue,
             "BENCHMARK_RESULTS": "1" if results else "0",
             "BENCHMARK_OBSERVED": "1" if observed else "0",
+            "BENCHMARK_AT_MOST_ONCE": "1" if at_most_once else "0",
         }
 
     def start(self) -> Child:

@@ -15,4 +15,5 @@ huey = build(
     queue=os.environ["BENCHMARK_QUEUE"],
     results=os.environ["BENCHMARK_RESULTS"] == "1",
     observed=os.environ["BENCHMARK_OBSERVED"] == "1",
+    at_most_once=os.environ["BENCHMARK_AT_MOST_ONCE"] == "1",
 ).huey
