@@ -91,6 +91,15 @@ class Planned(NamedTuple):
     at: float
 
 
+class Promoted(NamedTuple):
+    """What a look at the schedule did: how many messages it moved to the queue, and the moment of
+    the earliest one that stays, in epoch seconds by the storage's clock; None when there is none,
+    or the storage cannot tell."""
+
+    moved: int
+    next_at: float | None = None
+
+
 class Death(NamedTuple):
     """A delivery that ended with its consumer: when that was seen, in epoch seconds, and whose."""
 

@@ -32,6 +32,11 @@ BATCH = 500
 #: Seconds between two promotions at least: what falls due in between shares a round trip.
 GAP = 0.002
 
+#: Seconds that it costs to come at a moment that the storage has told and find nothing, for another
+#: consumer was faster; and how many of them are lent. So each of a crowd asks 20 times a second at
+#: most, however many moments there are, while who finds something goes on as it falls due.
+MISS, LENT = 0.05, 1.0
+
 #: Seconds that a minute's tick of a task is remembered: longer than consumers can be apart.
 REMEMBERED = 3 * 3600.0
 
@@ -131,7 +136,7 @@ class Moments:
 
     def add(self, at: float) -> bool:
         """Add a moment; say whether it is earlier than all others."""
-        if not math.isfinite(at):
+        if not math.isfinite(at * 1000):
             return False
         millisecond = math.ceil(at * 1000)
         if millisecond in self._known:
@@ -158,7 +163,8 @@ class Scheduler(Service):
     the task and the moment by the storage's clock; so it does not matter how many there are.
 
     It looks at the schedule every ``interval`` seconds, and wakes up in between for what it
-    knows of: moments that it was told to ``expect``, and those of periodic tasks.
+    knows of: what the storage told at the last look to be the next, moments that it was told to
+    ``expect``, and those of periodic tasks.
     """
 
     name = "scheduler"
@@ -176,6 +182,10 @@ class Scheduler(Service):
         self._woken = Event()
         self._has_succeeded = False
         self._expected = Moments()
+        # By the storage's clock: the earliest message that the last promotion left there.
+        self._next_at = math.inf
+        # By our monotonic clock: when what misses have cost is paid back.
+        self._paid_at = -math.inf
         # By our monotonic clock: the last promotion, and the next one whatever happens.
         self._promoted_at = self._promote_at = -math.inf
         # By the storage's clock: up to when periodic tasks were enqueued, and when to look again.
@@ -237,10 +247,11 @@ class Scheduler(Service):
         return min(self._until_promotion(), self._occurs_at - self.clock.now())
 
     def _until_promotion(self) -> float:
-        present = clock.monotonic()
-        until_expected = self._expected.earliest - self.clock.now()
+        present, now = clock.monotonic(), self.clock.now()
+        until_next = max(self._next_at - now, self._paid_at - LENT - present)
+        until_known = min(self._expected.earliest - now, until_next)
         until_allowed = self._promoted_at + GAP - present
-        return min(self._promote_at - present, max(until_expected, until_allowed))
+        return min(self._promote_at - present, max(until_known, until_allowed))
 
     def _is_time_to_look(self, now: float) -> bool:
         return now >= self._occurs_at or self._begins_anew(now)
@@ -253,16 +264,32 @@ class Scheduler(Service):
 
     def _promote(self) -> None:
         began = clock.monotonic()
-        expected = self._expected.take(self.clock.at(began))
-        count = moved = self._storage.promote(BATCH, priority_of=self._priority_of)
-        while count >= BATCH:
-            count = self._storage.promote(BATCH, priority_of=self._priority_of)
-            moved += count
+        now = self.clock.at(began)
+        expected = self._expected.take(now)
+        moved, next_at = self._promote_all()
         self._promoted_at = clock.monotonic()
         # A little spread, so that several consumers do not march in step.
         self._promote_at = self._promoted_at + jittered(self.interval, 0.1)
+        if self._next_at <= now and not moved:
+            self._paid_at = max(self._paid_at, began) + MISS
+        self._next_at = next_at
         if moved < len(expected):
             self._expect_again(expected, began)
+        elif next_at <= now - self.clock.error:
+            # The storage would have moved it, were its clock not behind what we think.
+            self.clock.check(1.0)
+
+    def _promote_all(self) -> tuple[int, float]:
+        """Return how many messages were moved, and the moment of the next one, infinity when
+        none is known; to the millisecond, as what is expected is."""
+        moved = 0
+        while True:
+            count, next_at = self._storage.promote(BATCH, priority_of=self._priority_of)
+            moved += count
+            if count < BATCH:
+                if next_at is None or not math.isfinite(next_at * 1000):
+                    return moved, math.inf
+                return moved, math.ceil(next_at * 1000) / 1000
 
     def _expect_again(self, expected: list[float], began: float) -> None:
         """Expect those moments again that the storage may not have come to by ``began``.

@@ -29,6 +29,7 @@ from huey_green.message import (
     Member,
     Outgoing,
     Planned,
+    Promoted,
     Retention,
     Settlement,
 )
@@ -172,16 +173,17 @@ class BaseStorage(DocumentedStorage):
         limit: int = 1000,
         now: float | None = None,
         priority_of: Callable[[bytes], float | None] | None = None,
-    ) -> int:
+    ) -> Promoted:
         """Move up to ``limit`` due messages from the schedule to the queue, each once.
 
-        ``priority_of`` tells a message's priority from its body. Returns how many were moved.
+        ``priority_of`` tells a message's priority from its body. Returns how many were moved, and
+        when the next one on the schedule will be due.
         """
         due = self.read_schedule(datetime.fromtimestamp(self.time() if now is None else now))
         self.enqueue_many(
             [Outgoing(body, priority_of(body) if priority_of else None) for body in due]
         )
-        return len(due)
+        return Promoted(len(due))
 
     def enqueue_once(
         self, data: bytes, key: str, ttl: float, priority: float | None = None
@@ -428,6 +430,7 @@ __all__ = [
     "Moment",
     "Outgoing",
     "Planned",
+    "Promoted",
     "Retention",
     "Settlement",
     "beyond",

@@ -305,7 +305,7 @@ class EffectContract:
         assert storage.postpone(b"first", claim, 40.0) is None
         assert storage.postpone(b"second", claim, 50.0, replace=True) is None
         assert storage.scheduled_items() == [b"second"]
-        assert storage.promote(now=60.0) == 1
+        assert storage.promote(now=60.0).moved == 1
         assert storage.postpone(b"third", claim, 70.0, replace=True) == ""
         assert storage.scheduled_items() == []
         assert storage.postpone(b"theirs", Claim("key", "two"), 80.0) is None
@@ -338,7 +338,7 @@ class EffectContract:
     def test_a_claim_passes_on_when_its_message_no_longer_waits(self, storage: BaseStorage) -> None:
         one, two = Claim("key", "one"), Claim("key", "two")
         assert storage.postpone(b"first", one, 40.0) is None
-        assert storage.promote(now=40.0) == 1
+        assert storage.promote(now=40.0).moved == 1
         assert storage.postpone(b"second", two, 50.0) is None
         assert storage.postpone(b"third", one, 60.0) == "two"
         assert storage.read_schedule(50.0) == [b"second"]

@@ -345,15 +345,33 @@ class LeaseContract:
     def test_due_messages_are_promoted_with_their_priority(self, storage: BaseStorage) -> None:
         for number in range(6):
             storage.add_to_schedule(b"%d" % number, 10.0 + number)
-        assert storage.promote(now=9.0) == 0
-        assert storage.promote(limit=2, now=14.0, priority_of=float) == 2
+        assert storage.promote(now=9.0).moved == 0
+        assert storage.promote(limit=2, now=14.0, priority_of=float).moved == 2
         assert sorted(storage.enqueued_items()) == [b"0", b"1"]
-        assert storage.promote(now=14.0, priority_of=float) == 3
-        assert storage.promote(now=14.0) == 0
+        assert storage.promote(now=14.0, priority_of=float).moved == 3
+        assert storage.promote(now=14.0).moved == 0
         expected = b"43210" if storage.priority else b"01234"
         assert b"".join(bodies_of(storage.fetch("one", 9))) == expected
         assert storage.scheduled_items() == [b"5"]
-        assert storage.promote() == 1
+        assert storage.promote().moved == 1
+
+    def test_promoting_tells_when_the_next_message_will_be_due(self, storage: BaseStorage) -> None:
+        assert storage.promote() == (0, None)
+        # As exact as a float, and of messages that are due at the same moment each.
+        moments = [10.5, 20.25, 20.25, 1_930_000_000.123457]
+        for number, at in enumerate(moments):
+            storage.add_to_schedule(b"%d" % number, at)
+        for priority_of in (None, float):
+            assert storage.promote(now=9.0, priority_of=priority_of) == (0, 10.5)
+        assert storage.promote(now=11.0) == (1, 20.25)
+        assert storage.promote(limit=1, now=21.0, priority_of=float) == (1, 20.25)
+        assert storage.promote(limit=1, now=21.0, priority_of=float) == (1, moments[-1])
+        assert storage.promote(now=22.0) == (0, moments[-1])
+        storage.add_to_schedule(b"sooner", 30.0)
+        assert storage.promote(now=29.0) == (0, 30.0)
+        assert storage.remove_scheduled(b"sooner")
+        assert storage.promote(now=29.0) == (0, moments[-1])
+        assert storage.promote(now=moments[-1]) == (1, None)
 
     def test_a_message_whose_priority_cannot_be_told_is_not_lost(
         self, storage: BaseStorage
@@ -365,7 +383,7 @@ class LeaseContract:
         try:
             storage.promote(now=20.0, priority_of=priority_of)
         except ValueError:
-            assert storage.promote(now=20.0) == 1
+            assert storage.promote(now=20.0).moved == 1
         assert storage.enqueued_items() == [b"a"]
 
     def test_a_due_message_is_promoted_once_by_two_handles(self, storage: BaseStorage) -> None:
@@ -373,8 +391,8 @@ class LeaseContract:
             storage.add_to_schedule(b"%d" % number, 10.0)
         with second_handle(storage) as other:
             counts = together(
-                lambda: sum(storage.promote(limit=9, now=20.0) for _ in range(80)),
-                lambda: sum(other.promote(limit=9, now=20.0) for _ in range(80)),
+                lambda: sum(storage.promote(limit=9, now=20.0).moved for _ in range(80)),
+                lambda: sum(other.promote(limit=9, now=20.0).moved for _ in range(80)),
             )
         assert sum(counts) == 500
         assert sorted(storage.enqueued_items()) == sorted(b"%d" % n for n in range(500))
@@ -560,5 +578,5 @@ class LeaseContract:
         assert storage.queue_size() == 0
         assert storage.in_flight() == []
         planned = storage.schedule_size()
-        assert storage.promote(limit=15, now=20.0) == 15
+        assert storage.promote(limit=15, now=20.0).moved == 15
         assert storage.schedule_size() == planned - 15

@@ -84,7 +84,7 @@ class VerbContract(EffectContract, LimitContract):
         with second_handle(storage) as other:
             removed, promoted = together(
                 lambda: sum(storage.remove_scheduled(b"%d" % number) for number in range(200)),
-                lambda: sum(other.promote(limit=7, now=20.0) for _ in range(60)),
+                lambda: sum(other.promote(limit=7, now=20.0).moved for _ in range(60)),
             )
         assert removed + promoted == 200
         assert storage.queue_size() == promoted

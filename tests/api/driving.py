@@ -36,7 +36,7 @@ def promote(huey):
     """Move what is due from the schedule to the queue; return how many messages it were."""
     return huey.storage.promote(
         now=clock.wall(), priority_of=lambda body: huey.deserialize_task(body).priority
-    )
+    ).moved
 
 
 def takes_results(huey):

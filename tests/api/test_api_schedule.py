@@ -165,7 +165,7 @@ def test_a_message_that_is_not_due_yet_is_put_on_the_schedule_again(huey, add, p
     result = add.schedule((1, 2), delay=60)
     assert run_one(huey)
     # The clock of the storage may be ahead of this process's.
-    assert huey.storage.promote(now=clock.wall() + 61) == 1
+    assert huey.storage.promote(now=clock.wall() + 61).moved == 1
     assert run_one(huey)
     assert len(huey.scheduled()) == 1
     present.advance(61)
@@ -215,8 +215,8 @@ for when in (
     assert task.id == result.id
     expected = (utcnow.replace(tzinfo=None) if utc else now) + three_hours
     assert abs(task.eta - expected) < timedelta(minutes=1), (when, task.eta)
-    assert huey.storage.promote(now=clock.wall() + 3 * 3600 - 60) == 0, when
-    assert huey.storage.promote(now=clock.wall() + 3 * 3600 + 60) == 1, when
+    assert huey.storage.promote(now=clock.wall() + 3 * 3600 - 60).moved == 0, when
+    assert huey.storage.promote(now=clock.wall() + 3 * 3600 + 60).moved == 1, when
     huey.flush()
 
 again()

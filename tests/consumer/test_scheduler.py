@@ -17,6 +17,7 @@ from patched import eventually, patched
 
 from huey_green import MemoryHuey, clock, crontab
 from huey_green.cron import every
+from huey_green.message import Promoted
 from huey_green.task import PeriodicTask
 
 #: A moment on a full hour, UTC.
@@ -138,6 +139,96 @@ def test_a_message_is_promoted_at_the_moment_that_was_expected(huey, present):
     assert huey.storage.enqueued_items() == [b"due"]
 
 
+def put_by_others(huey, *moments):
+    """Put messages on the schedule as another process does: no scheduler here expects them."""
+    for at in moments:
+        huey.storage.add_to_schedule(repr(at).encode(), at)
+
+
+@pytest.mark.parametrize("ahead", [0.0, 3600.0, -90.5])
+def test_what_others_put_on_the_schedule_is_promoted_at_its_moment(huey, present, ahead):
+    storage = Counting(huey.storage, ahead)
+    scheduler = scheduler_of(huey, storage, interval=60.0, periodic=False)
+    moments = [present.moment + ahead + seconds for seconds in (5.0, 5.5, 11.0)]
+    put_by_others(huey, *reversed(moments))
+    live(present, 1, scheduler)
+    for count, at in enumerate(moments):
+        live(present, at - ahead - present.moment - 0.001, scheduler)
+        assert huey.storage.queue_size() == count
+        live(present, 0.003, scheduler)
+        assert huey.storage.queue_size() == count + 1
+    assert storage.calls["promote"] == 1 + len(moments)
+
+
+def test_what_is_known_from_others_and_expected_as_well_is_promoted_once(huey, present):
+    storage = Counting(huey.storage)
+    scheduler = scheduler_of(huey, storage, interval=60.0, periodic=False)
+    at = present.moment + 5.0005
+    put_by_others(huey, at)
+    live(present, 1, scheduler)
+    scheduler.expect(at)
+    live(present, 10, scheduler)
+    assert huey.storage.queue_size() == 1
+    assert storage.calls["promote"] == 2
+
+
+def test_what_was_put_off_meanwhile_is_promoted_at_its_new_moment(huey, present):
+    scheduler = scheduler_of(huey, interval=60.0)
+    put_by_others(huey, first := present.moment + 5.0)
+    live(present, 1, scheduler)
+    huey.storage.flush_schedule()
+    put_by_others(huey, first + 3.0)
+    live(present, 6.99, scheduler)
+    assert huey.storage.queue_size() == 0
+    live(present, 0.02, scheduler)
+    assert huey.storage.queue_size() == 1
+
+
+def test_a_storage_that_does_not_tell_the_next_moment_is_looked_at_each_interval(huey, present):
+    storage = Counting(huey.storage)
+    promote = storage.promote
+    storage.promote = lambda *args, **kwargs: Promoted(promote(*args, **kwargs).moved)
+    scheduler = scheduler_of(huey, storage)
+    put_by_others(huey, present.moment + 5.0)
+    live(present, 4.99, scheduler)
+    assert huey.storage.queue_size() == 0
+    live(present, 1.2, scheduler)
+    assert huey.storage.queue_size() == 1
+    assert storage.calls["promote"] <= 6.2 / 0.9 + 1
+
+
+def test_many_moments_cost_those_little_who_come_too_late(huey, present):
+    """Two consumers know of each moment; the one that the clock shows them later finds nothing."""
+    fast, slow = Counting(huey.storage, 0.010), Counting(huey.storage)
+    put_by_others(huey, *(present.moment + 1.0 + n / 50 for n in range(1000)))
+    live(present, 22.0, *(scheduler_of(huey, one, periodic=False) for one in (fast, slow)))
+    assert huey.storage.queue_size() == 1000
+    assert fast.calls["promote"] >= 990
+    # So many at once, so many a second, and its own looks.
+    assert slow.calls["promote"] <= 20 + 20 * 22 + 25
+
+
+def test_who_was_too_late_is_in_time_again_when_the_faster_one_is_gone(huey, present):
+    fast, slow = Counting(huey.storage, 0.010), Counting(huey.storage)
+    schedulers = [scheduler_of(huey, one, periodic=False) for one in (fast, slow)]
+    began = present.moment
+    put_by_others(huey, *(began + 1.0 + n / 100 for n in range(1000)))
+    live(present, 5.0, *schedulers)
+    live(present, 1.5, schedulers[1])
+    for seconds in (7.0, 8.0, 9.0):
+        live(present, began + seconds - present.moment, schedulers[1])
+        due = math.floor((present.moment - began - 1.0) * 100) + 1
+        assert huey.storage.queue_size() >= due - 1
+
+
+@pytest.mark.parametrize("at", [math.inf, 1e308])
+def test_a_moment_that_never_comes_is_no_moment_to_look_at_the_schedule(huey, present, at):
+    storage = Counting(huey.storage)
+    put_by_others(huey, at)
+    live(present, 60.0, scheduler_of(huey, storage, periodic=False))
+    assert storage.calls["promote"] <= 60 / 0.9 + 1
+
+
 @pytest.mark.parametrize("ahead", [0.0, 3600.0, -90.5])
 def test_what_counts_is_the_clock_of_the_storage(huey, present, ahead):
     storage = Counting(huey.storage, ahead)
@@ -203,10 +294,20 @@ def test_a_clock_that_stands_still_costs_little(huey, present):
     scheduler.tick()
     stands_at = present.moment
     storage.time = lambda: stands_at
-    storage.promote = lambda *_, **__: storage.calls.update(["promote"]) or 0
+    storage.promote = lambda *_, **__: storage.calls.update(["promote"]) or Promoted(0)
     scheduler.expect(stands_at + 5.0)
     live(present, 60.0, scheduler)
     assert storage.calls["promote"] <= 60 / 0.9 + 120
+
+
+def test_a_clock_that_stands_still_costs_little_though_a_message_waits(huey, present):
+    storage = Counting(huey.storage)
+    stands_at = present.moment
+    storage.time = lambda: stands_at
+    told = Promoted(0, stands_at + 5.0)
+    storage.promote = lambda *_, **__: storage.calls.update(["promote"]) or told
+    live(present, 60.0, scheduler_of(huey, storage, periodic=False))
+    assert storage.calls["promote"] <= 60 / 0.9 + 60 * 20 + 20
 
 
 def test_moments_that_are_close_share_a_promotion(huey, present):
@@ -517,6 +618,23 @@ def test_it_wakes_up_for_what_is_expected_and_stops_at_once():
         scheduler.stopping.set()
         assert scheduler.join(5)
         huey.storage.flush_schedule()
+
+
+@patched
+def test_it_wakes_up_for_what_it_saw_on_the_schedule_at_its_last_look():
+    from huey_green import MemoryHuey, clock
+    from huey_green.consumer.outage import Outage
+    from huey_green.consumer.scheduler import Scheduler
+
+    huey = MemoryHuey("seen")
+    for delay in (0.2, 0.1, 3000.0):
+        huey.storage.add_to_schedule(b"%f" % delay, clock.wall() + delay)
+    scheduler = Scheduler(huey, huey.storage, Outage("a storage"), 3600.0, False)
+    scheduler.start()
+    eventually(lambda: huey.storage.queue_size() == 2, "those that are due soon")
+    assert huey.storage.enqueued_items() == [b"%f" % 0.1, b"%f" % 0.2]
+    scheduler.stop()
+    assert scheduler.join(5)
 
 
 @patched

@@ -162,7 +162,7 @@ def test_what_is_no_message_on_the_schedule_becomes_a_dead_letter(
     huey = make_huey("zset")
     huey.storage.link.execute("ZADD", huey.storage.keys.schedule, "-inf", b"garbage", "1", b"")
     assert huey.scheduled() == []
-    assert huey.storage.promote(priority_of=lambda body: None) == 2
+    assert huey.storage.promote(priority_of=lambda body: None).moved == 2
     for delivery in huey.storage.fetch("one", 10):
         assert huey.executor.run(delivery).effects.dead is not None
 

@@ -407,8 +407,10 @@ class StorageMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.in_place(Place.SCHEDULED))
     @rule(who=st.integers(0, 1), limit=st.sampled_from([1, 3, 1000]), tells=st.booleans())
     def promote(self, who: int, limit: int, tells: bool) -> None:
-        moved = self.producers[who].promote(limit, self.present(), priority_of if tells else None)
+        tell = priority_of if tells else None
+        moved, next_at = self.producers[who].promote(limit, self.present(), tell)
         self._note_promotion(limit, tells, moved)
+        assert next_at == self.model.next_at()
 
     def _note_promotion(self, limit: int, tells: bool, moved: int | None) -> None:
         """Tell the model what a promote has moved; how many is None when that is not known."""

@@ -399,6 +399,9 @@ class LeaseModel:
             kept = (priority or 0.0) if self.keeps_priorities else 0.0
             self.messages[body] = Message(body, kept)
 
+    def next_at(self) -> float | None:
+        return min((one.due_at for one in self.in_place(Place.SCHEDULED)), default=None)
+
     def take_due(self, now: float) -> list[bytes]:
         due = sorted(
             (one.due_at, one.body) for one in self.in_place(Place.SCHEDULED) if one.due_at <= now

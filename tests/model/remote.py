@@ -210,5 +210,5 @@ class RemoteMachine(StorageMachine):
     def lose_a_promotion(self, who: int, tells: bool, cut: Cut, after: int) -> None:
         tell, moved = priority_of if tells else None, None
         with self.world.cutting(cut, after):
-            moved = self.producers[who].raw.promote(1000, self.present(), tell)
+            moved = self.producers[who].raw.promote(1000, self.present(), tell).moved
         self._note_promotion(1000, tells, moved)

@@ -32,7 +32,8 @@ def assert_empty(storage: BaseStorage) -> None:
     assert storage.dequeue() is None
     assert storage.fetch("one", 5) == storage.fetch("one", 5, lease=None) == []
     assert storage.read_schedule(1e12) == []
-    assert storage.promote() == storage.reclaim() == storage.requeue_dead() == 0
+    assert storage.promote() == (0, None)
+    assert storage.reclaim() == storage.requeue_dead() == 0
     assert storage.result_items() == storage.peek_many(["key"]) == storage.consumers() == {}
     assert storage.peek_data("key") is storage.pop_data("key") is None
     assert not storage.has_data_for_key("key")

@@ -165,7 +165,7 @@ def test_large_data_has_files_of_its_own_that_go_with_it(
     storage.settle("one", [Settlement(first, results), Settlement(second)])
     assert storage.peek_many(["key", "small"]) == {"key": LARGE, "small": b"1"}
     assert storage.dequeue() == LARGE + b"3"
-    assert storage.promote(now=10.0) == 1
+    assert storage.promote(now=10.0).moved == 1
     assert storage.dequeue() == LARGE
     assert len(list((folder / "bodies").iterdir())) == 1
     storage.flush_all()

@@ -163,7 +163,7 @@ def test_scheduled_tasks_run_when_they_are_due(utc):
     [due] = huey.read_schedule(now + timedelta(seconds=61))
     huey.execute(due, now + timedelta(seconds=61))
     assert soon() == 3
-    assert huey.storage.promote(now=datetime.now().timestamp() + 3601) == 1
+    assert huey.storage.promote(now=datetime.now().timestamp() + 3601).moved == 1
     assert huey.scheduled_count() == 0
     assert len(huey) == 1
 

@@ -35,6 +35,11 @@ class Schedule:
         end = bisect_left(self._order, (now, self.next_number))
         return [number for _, number in self._order[:end][:limit]]
 
+    @property
+    def next_at(self) -> float | None:
+        """The moment of the earliest message, None when there is none."""
+        return self._order[0][0] if self._order else None
+
     def plan(self, base: int, *planned: list[Any]) -> None:
         for at, data in planned:
             self.planned(base, self.next_number, at, data)

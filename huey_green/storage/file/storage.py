@@ -15,6 +15,7 @@ from huey_green.message import (
     InFlight,
     Outgoing,
     Planned,
+    Promoted,
     Settlement,
 )
 from huey_green.storage.base import Moment, epoch
@@ -113,15 +114,15 @@ class FileStorage(FileResults):
         limit: int = 1000,
         now: float | None = None,
         priority_of: Callable[[bytes], float | None] | None = None,
-    ) -> int:
-        due = self._work(transitions.due, self.time() if now is None else now, limit)
+    ) -> Promoted:
+        due, next_at = self._work(transitions.look, self.time() if now is None else now, limit)
         # Not while the lock is held: it is a caller's code, and may take its time or raise.
         found = {number: priority_of(body) if priority_of else None for number, body in due}
         if not found:
-            return 0
-        moved = self._work(transitions.promote, found)
+            return Promoted(0, next_at)
+        promoted = self._work(transitions.promote, found)
         self._watch.tell([READY])
-        return moved
+        return promoted
 
     # The lease protocol.
 

@@ -16,6 +16,7 @@ from huey_green.message import (
     InFlight,
     Outgoing,
     Planned,
+    Promoted,
     Settlement,
 )
 from huey_green.storage.base import encode_dead, signed
@@ -254,6 +255,11 @@ def due(change: Change, now: float, limit: int | None) -> list[tuple[int, bytes]
     ]
 
 
+def look(change: Change, now: float, limit: int) -> tuple[list[tuple[int, bytes]], float | None]:
+    """Return what is ``due``, and the moment of the earliest message on the schedule."""
+    return due(change, now, limit), change.state.schedule.next_at
+
+
 def take_due(change: Change, now: float) -> list[bytes]:
     found = due(change, now, None)
     if found:
@@ -261,7 +267,7 @@ def take_due(change: Change, now: float) -> list[bytes]:
     return [body for _, body in found]
 
 
-def promote(change: Change, priorities: dict[int, float | None]) -> int:
+def promote(change: Change, priorities: dict[int, float | None]) -> Promoted:
     """Enqueue messages, by their numbers on the schedule, as far as they are still there."""
     left = [
         [number, priority or 0]
@@ -270,7 +276,7 @@ def promote(change: Change, priorities: dict[int, float | None]) -> int:
     ]
     if left:
         change.say("promote", *left)
-    return len(left)
+    return Promoted(len(left), change.state.schedule.next_at)
 
 
 def remove_scheduled(change: Change, body: bytes) -> bool:

@@ -13,6 +13,7 @@ from huey_green.message import (
     Delivery,
     InFlight,
     Outgoing,
+    Promoted,
     Settlement,
 )
 from huey_green.storage.base import beyond, signed
@@ -144,13 +145,13 @@ class MemoryStorage(MemoryLimits):
         limit: int = 1000,
         now: float | None = None,
         priority_of: Callable[[bytes], float | None] | None = None,
-    ) -> int:
+    ) -> Promoted:
         with self._changed:
             due = self._due(self.time() if now is None else now, limit)
             messages = [Outgoing(body, priority_of(body) if priority_of else None) for body in due]
             del self._schedule[: len(due)]  # Only now: a caller's priority_of may have raised.
             self.enqueue_many(messages)
-            return len(due)
+            return Promoted(len(due), self._schedule[0][0] if self._schedule else None)
 
     def enqueue_once(
         self, data: bytes, key: str, ttl: float, priority: float | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 import redis
 
-from huey_green.message import Delivery, InFlight, Outgoing, Settlement
+from huey_green.message import Delivery, InFlight, Outgoing, Promoted, Settlement
 from huey_green.storage.base import BaseStorage, Moment, epoch
 from huey_green.storage.redis.connect import Command, Link
 from huey_green.storage.redis.foreign import NamingScripts, check_keys, naming
@@ -248,16 +248,16 @@ class RedisQueue(BaseStorage):
         limit: int = 1000,
         now: float | None = None,
         priority_of: Callable[[bytes], float | None] | None = None,
-    ) -> int:
+    ) -> Promoted:
         at = "" if now is None else repr(now)
         names = (*self.keys.order(), self.keys.schedule)
         if not self.priority or priority_of is None:
-            return int(self.scripts.call("promote", names, (at, limit)))
-        due = self.scripts.call("due", (self.keys.schedule,), (at, limit))
+            return _promoted(*self.scripts.call("promote", names, (at, limit)))
+        due, next_at = self.scripts.call("due", (self.keys.schedule,), (at, limit))
         if not due:
-            return 0
+            return _promoted(0, next_at)
         args = [part for body in due for part in (score(priority_of(body)), body)]
-        return int(self.scripts.call("promote_as", names, args))
+        return _promoted(*self.scripts.call("promote_as", names, args))
 
     def enqueue_once(
         self, data: bytes, key: str, ttl: float, priority: float | None = None
@@ -350,6 +350,10 @@ class SortedSetQueue(RedisQueue):
 
 def _body_of_member(member: bytes) -> bytes:
     return member[10:] if member.startswith(b"\0q") else member
+
+
+def _promoted(moved: int, next_at: bytes) -> Promoted:
+    return Promoted(moved, float(next_at) if next_at else None)
 
 
 def _moments(flat: Sequence[bytes]) -> dict[str, float]:

@@ -17,6 +17,7 @@ from huey_green.message import (
     InFlight,
     Outgoing,
     Planned,
+    Promoted,
     Settlement,
 )
 from huey_green.storage.base import Moment, epoch
@@ -156,7 +157,7 @@ class SqliteStorage(SqliteResults):
         limit: int = 1000,
         now: float | None = None,
         priority_of: Callable[[bytes], float | None] | None = None,
-    ) -> int:
+    ) -> Promoted:
         now = self.time() if now is None else now
         due = self._database.read(waiting.due, self.name, now, limit)
         # Outside of the transaction: it is a caller's code, and may take its time or raise.
@@ -164,10 +165,10 @@ class SqliteStorage(SqliteResults):
             key: Outgoing(body, priority_of(body) if priority_of else None) for key, body in due
         }
         if not messages:
-            return 0
-        moved = self._database.write(waiting.promote, self.name, messages)
+            return Promoted(0, self._database.read(waiting.next_at, self.name))
+        promoted = self._database.write(waiting.promote, self.name, messages)
         self._watch.tell([READY])
-        return moved
+        return promoted
 
     # The whole.
 

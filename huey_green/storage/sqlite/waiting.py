@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from huey_green.message import Delivery, Outgoing, Planned
+from huey_green.message import Delivery, Outgoing, Planned, Promoted
 from huey_green.storage.sqlite.statements import change, rows, with_ids
 
 #: A message that can be delivered: neither leased nor parked.
@@ -70,6 +70,14 @@ def due(db: sqlite3.Connection, queue: str, now: float, limit: int) -> list[tupl
     )
 
 
+def next_at(db: sqlite3.Connection, queue: str) -> float | None:
+    """Return the moment of the earliest message on the schedule, None when there is none."""
+    found: float | None = rows(db, "SELECT min(at) FROM green_schedule WHERE queue = ?", queue)[0][
+        0
+    ]
+    return found
+
+
 def take_due(db: sqlite3.Connection, queue: str, now: float) -> list[bytes]:
     found = due(db, queue, now, -1)
     with_ids(db, "DELETE FROM green_schedule WHERE id", [key for key, _ in found])
@@ -89,10 +97,10 @@ def remove_planned(db: sqlite3.Connection, key: int) -> bool:
     return change(db, "DELETE FROM green_schedule WHERE id = ?", key) > 0
 
 
-def promote(db: sqlite3.Connection, queue: str, messages: dict[int, Outgoing]) -> int:
+def promote(db: sqlite3.Connection, queue: str, messages: dict[int, Outgoing]) -> Promoted:
     """Enqueue these messages, by their ids on the schedule, as far as they are still there."""
     ids = list(messages)
     left = {key for (key,) in with_ids(db, "SELECT id FROM green_schedule WHERE id", ids)}
     enqueue(db, queue, [message for key, message in messages.items() if key in left])
     with_ids(db, "DELETE FROM green_schedule WHERE id", ids)
-    return len(left)
+    return Promoted(len(left), next_at(db, queue))
