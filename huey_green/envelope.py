@@ -181,8 +181,8 @@ def _fault_of_claim(value: Any) -> str | None:
 
 
 def plain_number(value: Any) -> Any:
-    """Return a number as an int or a float, as every storage takes it."""
-    if value is None or type(value) in (int, float):
+    """Return a number as an int or a float, as every storage takes it; what is none as it is."""
+    if type(value) in (int, float) or not isinstance(value, Real):
         return value
     return int(value) if isinstance(value, Integral) else float(value)
 

@@ -211,9 +211,11 @@ def _options(plain: Any, reading: _Reading) -> Options:
         following = reading.follow(callback, CHORD_DEPTH)
         if following is None:
             raise UnreadableMessage("has a place in a chord without a callback")
-        options = options._replace(chord=Place(chord, position, size, following))
+        place = Place(chord, plain_number(position), plain_number(size), following)
+        options = options._replace(chord=place)
     if options.joins is not None:
-        options = options._replace(joins=Joined(*_parts(options.joins, 2, "joins")))
+        chord, size = _parts(options.joins, 2, "joins")
+        options = options._replace(joins=Joined(chord, plain_number(size)))
     return options
 
 

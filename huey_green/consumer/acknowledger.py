@@ -144,11 +144,14 @@ class Acknowledger(Service):
             except StorageUnavailable:
                 raise
             except Exception as error:
-                if one.effects.dead is not None:
-                    raise  # Not even its dead letter can be: it has to wait for a better day.
-                log.exception("a settlement failed; its task goes to the dead letters")
-                batch.refused.append(one)
-                self._bury(one.delivery, error)
+                log.exception("a settlement failed; its message goes to the dead letters")
+                if one.effects.dead is None:
+                    batch.refused.append(one)
+                    self._bury(one.delivery, error)
+                else:
+                    # The letter alone; if not even that can be kept, all wait for a better day.
+                    letter = one._replace(effects=Effects(dead=one.effects.dead))
+                    refused += self._storage.settle(self._consumer, [letter])
         return refused
 
     def _note_refused(self, batch: Batch, refused: list[Settlement]) -> None:

@@ -130,15 +130,17 @@ def test_a_settlement_that_cannot_be_carried_out_holds_up_no_other():
 
     def settle(consumer, settlements):
         for one in settlements:
-            if one.delivery is bad and (one.effects.dead is None or days.pop(0) == "bad"):
+            if one.delivery is bad and (one.effects.dead is None or one.effects.results):
                 raise TypeError("it is made of something else")
+            if one.delivery is bad and days.pop(0) == "bad":
+                raise OSError("not today")
         settled.extend(one.delivery.body for one in settlements)
         return []
 
     def bury(delivery, error):
         buried.append((delivery, str(error)))
         letter = DeadLetter("id", delivery.body, "broken")
-        acknowledger.add(delivery, Effects(dead=letter))
+        acknowledger.add(delivery, Effects((("id", "no bytes"),), dead=letter))
 
     with Records() as said:
         acknowledger = Acknowledger(Storage(settle=settle), "me", outage(), lambda at: None, bury)
@@ -155,7 +157,7 @@ def test_a_settlement_that_cannot_be_carried_out_holds_up_no_other():
     assert buried == [(bad, "it is made of something else")]
     assert settled == [b"first", b"last", b"bad"]
     assert days == []
-    assert "a settlement failed; its task goes to the dead letters" in said[0]
+    assert "a settlement failed; its message goes to the dead letters" in said[0]
 
 
 @patched

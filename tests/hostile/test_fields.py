@@ -149,6 +149,14 @@ def test_numbers_of_other_kinds_come_back_as_numbers_that_every_storage_takes():
     assert [type(one) for one in (found.eta, found.retry_delay, found.priority)] == [float] * 3
 
 
+def test_true_and_false_in_the_place_of_numbers_are_the_numbers_that_they_are():
+    # Redis clients refuse them as arguments: a settlement could never be carried out.
+    options = {"chord": ("c", False, True, CALLBACK), "joins": ("c", True)}
+    decoded = decode_message(PICKLE, pickle.dumps((*GOOD, options))).options
+    numbers = (decoded.chord.position, decoded.chord.size, decoded.joins.size)
+    assert [(type(one), one) for one in numbers] == [(int, 0), (int, 1), (int, 1)]
+
+
 # How many.
 
 
