@@ -9,23 +9,52 @@ import sys
 
 def main() -> int:
     """Run the command line; return the exit status."""
+    from huey_green import parent
+
+    argv = sys.argv[1:]
+    parent.find()
     try:
+        if _asks_for_help(argv):
+            from huey_green.options import parse
+
+            parse(argv)
+        wants_processes = parent.present is None and _has(argv, "--pro")
+        if wants_processes and not _has(argv, "--pre"):
+            from huey_green.processes.command import main as start_processes
+
+            return start_processes(argv)  # It runs no task, and needs no gevent.
         _patch()
-    except ImportError as error:
+        if wants_processes:
+            from huey_green.processes.command import main as start_processes
+
+            return start_processes(argv)
+        from huey_green.cli import run
+
+        return run(argv)
+    except _CannotPatch as error:
         print(
             f"huey_green: gevent cannot be imported ({error}); "
             f"install it: {sys.executable} -m pip install gevent",
             file=sys.stderr,
         )
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # While something was imported; a consumer has its handlers.
         return 130
-    try:
-        from huey_green.cli import run
 
-        return run(sys.argv[1:])
-    except KeyboardInterrupt:  # While the application was imported; a consumer has its handlers.
-        return 130
+
+def _asks_for_help(argv: list[str]) -> bool:
+    if argv[:1] in (["dead"], ["demo"]):
+        return False  # They have a help of their own.
+    return not argv or any(one in ("-h", "--help", "--version") for one in argv)
+
+
+def _has(argv: list[str], beginning: str) -> bool:
+    # argparse takes the beginning of an option for the whole; this much of it tells it apart.
+    return any(one.startswith(beginning) for one in argv)
+
+
+class _CannotPatch(Exception):
+    """gevent is not there."""
 
 
 def _patch() -> None:
@@ -36,6 +65,8 @@ def _patch() -> None:
         from gevent import monkey
 
         monkey.patch_all()
+    except ImportError as error:
+        raise _CannotPatch(error) from error
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 

@@ -16,19 +16,19 @@ from typing import Any, TypeVar
 Answer = TypeVar("Answer")
 
 
-def _unpatched(module: str, name: str) -> Any:
+def unpatched(module: str, name: str) -> Any:
     """Return a function of the standard library as it was before gevent replaced it."""
     monkey = sys.modules.get("gevent.monkey")
     return monkey.get_original(module, name) if monkey else getattr(import_module(module), name)
 
 
 #: Names the native thread; gevent's own names the greenlet.
-thread_ident: Callable[[], int] = _unpatched("_thread", "get_ident")
+thread_ident: Callable[[], int] = unpatched("_thread", "get_ident")
 #: Makes a lock between native threads; gevent's own would switch greenlets inside a native call.
-thread_lock: Callable[[], Any] = _unpatched("_thread", "allocate_lock")
+thread_lock: Callable[[], Any] = unpatched("_thread", "allocate_lock")
 
 #: The same, for who may hold it already.
-thread_rlock: Callable[[], Any] = _unpatched("_thread", "RLock")
+thread_rlock: Callable[[], Any] = unpatched("_thread", "RLock")
 
 #: The hubs that lent a call to a native thread, by the thread, while that runs it.
 _homes: dict[int, Any] = {}

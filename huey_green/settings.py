@@ -148,6 +148,15 @@ class ConsumerSettings:
         help="let running tasks end and start the process anew after so many tasks: for tasks "
         "that leak memory",
     )
+    max_rss: float | None = option(
+        None,
+        "--max-rss",
+        above=0,
+        optional=True,
+        metavar="MB",
+        help="let running tasks end and start the process anew once it holds more than so many "
+        "megabytes of memory (its resident set)",
+    )
     lease: float = option(
         30.0,
         "--lease",

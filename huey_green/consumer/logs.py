@@ -1,64 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Where a consumer's log goes, and how it looks: plain in a file, coloured on a terminal alone."""
+"""The log of a consumer that is a process of its own: cheap enough for a line for each task."""
 
 from __future__ import annotations
 
 import logging
-import os
 import sys
-import time
 from contextlib import suppress
-from logging.handlers import RotatingFileHandler
-from typing import IO, NamedTuple
 
 from gevent.hub import get_hub
 
+from huey_green import parent
+from huey_green.logformat import LogOptions, Output, formatter_of, is_coloured, output_of
 from huey_green.native import thread_ident
-
-_FULL = "[%(asctime)s] %(levelname)s:%(name)s:%(process)d:%(message)s"
-_SIMPLE = "%(asctime)s %(message)s"
-
-#: Bytes of a log file, and how many older ones are kept (document 004, ``--logfile``).
-FILE_BYTES, FILES_KEPT = 1024 * 1024, 3
-
-_COLOURS = {logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31;1"}
-
-
-class LogOptions(NamedTuple):
-    """What the command line says about logging."""
-
-    logfile: str | None = None
-    verbose: bool = False
-    quiet: bool = False
-    simple: bool = False
-
-    @property
-    def level(self) -> int:
-        """The lowest level that is logged."""
-        if self.verbose:
-            return logging.DEBUG
-        return logging.ERROR if self.quiet else logging.INFO
-
-
-class _Lines(logging.Formatter):
-    """The date and time are made once a second: they are half of what a line costs."""
-
-    _second = -1
-    _text = ""
-
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
-        second = int(record.created)
-        if second != self._second:
-            self._text = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
-            self._second = second
-        return f"{self._text},{int(record.msecs):03d}"
-
-
-class _ColouredLines(_Lines):
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        colour = _COLOURS.get(record.levelno)
-        return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
 
 
 class _PerTurn(logging.Handler):
@@ -68,8 +21,9 @@ class _PerTurn(logging.Handler):
     what came before it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, output: Output) -> None:
         super().__init__()
+        self._output = output
         self._lines: list[str] = []
         self._loop_thread = thread_ident()
         self._is_due = False
@@ -96,7 +50,7 @@ class _PerTurn(logging.Handler):
         lines, self._lines = self._lines, []
         if lines:
             try:
-                self.write("\n".join(lines) + "\n")
+                self._output.write("\n".join(lines) + "\n")
             except RuntimeError:
                 # A signal handler logs in the midst of a write: with the next turn, then.
                 self._lines[:0] = lines
@@ -110,65 +64,26 @@ class _PerTurn(logging.Handler):
             with suppress(OSError, ValueError):
                 sys.__stderr__.write(f"huey_green: {len(lines)} log lines are lost: {error}\n")
 
-    def write(self, text: str) -> None:
-        """Write lines to where they go."""
-        raise NotImplementedError
-
-
-class _ToStream(_PerTurn):
-    def __init__(self, stream: IO[str]) -> None:
-        super().__init__()
-        self._stream = stream
-
-    def write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
-
-
-class _ToFile(_PerTurn):
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self._file = RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT)
-
-    def write(self, text: str) -> None:
-        if self._open().tell() + len(text) > FILE_BYTES:
-            self._file.doRollover()
-        stream = self._open()
-        stream.write(text)
-        stream.flush()
-
-    def _open(self) -> IO[str]:
-        if self._file.stream is None:
-            self._file.stream = self._file._open()
-        return self._file.stream
-
     def close(self) -> None:
         self.flush()
-        self._file.close()
+        self._output.close()
         super().close()
 
 
 def configure(options: LogOptions) -> None:
-    """Log as ``options`` say. Raises ``OSError`` when the log file cannot be written."""
+    """Log as ``options`` say, or to the process that started this one if there is one that
+    collects the lines of several. Raises ``OSError`` when the log file cannot be written."""
     root = logging.getLogger()
     root.setLevel(logging.WARNING)
     ours = logging.getLogger("huey_green")
     ours.setLevel(options.level)
     # Where in our code a line comes from is in no format of ours, and costs a walk of the stack.
     ours.findCaller = lambda *_: ("huey_green", 0, "", None)  # type: ignore[method-assign]
-    if options.logfile:
-        handler: _PerTurn = _ToFile(options.logfile)
-    elif sys.stderr is not None:
-        handler = _ToStream(sys.stderr)
-    else:
-        return  # Started with stderr closed: there is nowhere to write to.
-    formatter = _ColouredLines if not options.logfile and _wants_colour() else _Lines
-    handler.setFormatter(formatter(_SIMPLE if options.simple else _FULL))
+    watcher = parent.present
+    output = output_of(options) if watcher is None else watcher.output
+    if output is None:
+        return
+    handler = _PerTurn(output)
+    coloured = is_coloured(options) if watcher is None else watcher.coloured
+    handler.setFormatter(formatter_of(options, coloured))
     root.addHandler(handler)
-
-
-def _wants_colour() -> bool:
-    # There is no stderr in a process that was started with it closed.
-    if sys.stderr is None:
-        return False
-    return sys.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from gevent.event import Event
 
+from huey_green import parent
 from huey_green.consumer.forking import look_after_all
+from huey_green.consumer.memory import resident
 
 if TYPE_CHECKING:
     from huey_green.consumer.consumer import Consumer
@@ -22,6 +24,9 @@ log = logging.getLogger("huey_green.consumer")
 #: Thresholds of the garbage collector: new objects before a look at the young ones, and how
 #: often the older ones are looked at with them.
 COLLECTOR = (20_000, 20, 50)
+
+#: Seconds between two looks at the memory that the process holds, and at its parent.
+LOOK_EVERY = 1.0
 
 _STOP = (signal.SIGTERM, signal.SIGINT)
 
@@ -38,7 +43,9 @@ class Process:
     """SIGTERM and SIGINT stop gracefully, a second one interrupts at once, SIGHUP restarts.
 
     With ``graceful_signal`` only that one of the two is graceful, and the other interrupts. With
-    ``max_tasks`` it restarts by itself after so many tasks.
+    ``max_tasks`` and ``max_rss`` it restarts by itself after so many tasks, or with so much
+    memory. One of several processes asks its parent for another one in its place, and consumes
+    until that is ready; without its parent it stops.
     """
 
     def __init__(self, consumer: Consumer) -> None:
@@ -46,6 +53,8 @@ class Process:
         self._asked = Event()
         self._signals = 0
         self._restart = False
+        #: Why another process is to take the place of this one.
+        self._spent: str | None = None
         self._arguments = [sys.executable, *sys.orig_argv[1:]]
 
     def run(self) -> int:
@@ -58,7 +67,7 @@ class Process:
         self._consumer.when_spent = self._on_spent
         try:
             self._consumer.start()
-            self._asked.wait()
+            self._wait()
             self._consumer.stop(graceful=True)
         finally:
             for number, handler in before.items():
@@ -87,18 +96,39 @@ class Process:
             log.warning("%s again: interrupting running tasks", name)
             self._consumer.interrupt()
 
-    def _on_restart(self, number: int, frame: Any) -> None:
-        if not self._asked.is_set():
-            log.info("SIGHUP: restarting once running tasks have ended")
+    def _wait(self) -> None:
+        """Wait until this process is to end."""
+        most = self._consumer.settings.max_rss
+        watcher = parent.present
+        if watcher is not None:
+            watcher.tell(parent.READY)
+        pause = LOOK_EVERY if most is not None or watcher is not None else None
+        while not self._asked.wait(pause):
+            if watcher is not None and watcher.is_gone:
+                log.error("the process that started this one is gone: stopping as after SIGTERM")
+                return
+            if most is not None and self._spent is None and resident() > most * 1e6:
+                self._be_replaced(f"{resident() / 1e6:.0f} MB of memory are in use")
+            elif self._spent is not None:
+                self._be_replaced(self._spent)  # It may not have come to it.
+
+    def _be_replaced(self, why: str) -> None:
+        """Have another process take the place of this one."""
+        if parent.present is not None:
+            if self._spent is None:
+                log.info("%s: asking for another process", why)
+            self._spent = why
+            parent.present.tell(parent.SPENT)
+        elif not self._asked.is_set():
+            log.info("%s: restarting once running tasks have ended", why)
             self._restart = True
             self._asked.set()
 
+    def _on_restart(self, number: int, frame: Any) -> None:
+        self._be_replaced("SIGHUP")
+
     def _on_spent(self) -> None:
-        if not self._asked.is_set():
-            count = self._consumer.settings.max_tasks
-            log.info("%s tasks have run: restarting once running tasks have ended", count)
-            self._restart = True
-            self._asked.set()
+        self._be_replaced(f"{self._consumer.settings.max_tasks} tasks have run")
 
     def _replace(self) -> None:
         log.info("restarting: %s", " ".join(self._arguments))

@@ -58,6 +58,16 @@ def quick(n):
 
 
 @huey.task()
+def hold(n, megabytes):
+    """Leaves as much memory in use."""
+    held.append(bytearray(megabytes * 1_000_000))
+    note("ran", n)
+
+
+held = []
+
+
+@huey.task()
 def wait(n, seconds=3600):
     """Runs for so long, or until the first run has been seen to begin."""
     again = _has("began", n)

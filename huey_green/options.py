@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""The command line as argparse reads it. Nothing here imports gevent or an application: to show
+the help, or to start other processes, takes neither."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from huey_green import __version__
+from huey_green.logformat import LogOptions
+from huey_green.settings import ConsumerSettings
+
+_EXAMPLES = """\
+examples:
+  huey_green app.huey -w 500       run the tasks of `huey` in app.py
+  huey_green app.huey -q -l f.log  log errors only, to a file
+  huey_green dead app.huey         list what could not be run
+  huey_green demo                  crawl a few thousand pages of a local server
+"""
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the command line of the command that consumes; ends the process for a mistake in it,
+    or once it has shown what was asked for."""
+    parser = _parser()
+    given = parser.parse_args(argv)
+    if given.preload and given.processes is None:
+        parser.error("--preload goes with --processes")
+    return given
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="huey_green",
+        usage="huey_green IMPORT.PATH [options]\n       huey_green dead IMPORT.PATH [options]\n"
+        "       huey_green demo [options]",
+        description="Run the tasks of a Huey: thousands at once, in one process.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "huey",
+        metavar="IMPORT.PATH",
+        help="where the Huey is: app.huey is `huey` in app.py of the current directory "
+        "(app:huey is the same)",
+    )
+    parser.add_argument("--version", action="version", version=f"huey_green {__version__}")
+    _add_logging(parser.add_argument_group("Logging"))
+    groups: dict[str, Any] = {}
+    for one in fields(ConsumerSettings):
+        name = one.metadata["group"]
+        if name not in groups:
+            groups[name] = parser.add_argument_group(name)
+        _add_setting(groups[name], one.name, one.default, one.metadata)
+    _add_processes(parser.add_argument_group("Processes"))
+    scheduler = groups["Scheduler"]
+    scheduler.add_argument(
+        "-p",
+        "--periodic",
+        action="store_true",
+        default=True,
+        help="enqueue periodic tasks (the default)",
+    )
+    scheduler.add_argument(
+        "-u",
+        "--utc",
+        action="store_true",
+        default=None,
+        help="times of tasks and crontabs are UTC (the default, unless the Huey says otherwise)",
+    )
+    scheduler.add_argument(
+        "-o",
+        "--localtime",
+        dest="utc",
+        action="store_false",
+        default=None,
+        help="times of tasks and crontabs are local",
+    )
+    return parser
+
+
+def _add_processes(group: Any) -> None:
+    group.add_argument(
+        "--processes",
+        type=_count,
+        metavar="COUNT",
+        help="consume with so many processes, each with workers of its own; `auto` is one for each "
+        "core. They are watched: one that ends is replaced",
+    )
+    group.add_argument(
+        "--preload",
+        action="store_true",
+        help="with --processes: import the application once and share its memory; new code then "
+        "takes a new start instead of a SIGHUP",
+    )
+
+
+def _count(text: str) -> int | str:
+    if text == "auto":
+        return text
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"is a number from 1, or auto, not {text!r}")
+    return number
+
+
+def _add_logging(group: Any) -> None:
+    group.add_argument(
+        "-l",
+        "--logfile",
+        metavar="FILE",
+        help="log to a file, 1 MB at a time with 3 older ones kept, instead of the terminal",
+    )
+    group.add_argument("-v", "--verbose", action="store_true", help="log everything (DEBUG)")
+    group.add_argument("-q", "--quiet", action="store_true", help="log errors only")
+    group.add_argument(
+        "-S", "--simple", action="store_true", help="log the time and the message alone"
+    )
+
+
+def _add_setting(group: Any, name: str, default: Any, described: Any) -> None:
+    flags, text = described["flags"], described["help"]
+    if isinstance(default, bool):
+        dest = {"periodic": "no_periodic", "check_worker_health": "disable_health_check"}
+        group.add_argument(*flags, dest=dest.get(name, name), action="store_true", help=text)
+        return
+    if default not in (None, ()):
+        shown = f"{default:g}" if isinstance(default, float) else default
+        text += f" (default: {shown})"
+    kind = described["convert"] or (float if default is None else type(default))
+    group.add_argument(
+        *flags,
+        dest=name,
+        type=kind,
+        default=default,
+        choices=described["choices"],
+        metavar=described["metavar"],
+        help=text,
+    )
+
+
+def consumer_options(given: argparse.Namespace) -> dict[str, Any]:
+    """Return what a command line says of the consumer, as ``Consumer`` takes it."""
+    options = {
+        one.name: getattr(given, one.name)
+        for one in fields(ConsumerSettings)
+        if hasattr(given, one.name)
+    }
+    options["periodic"] = not given.no_periodic
+    options["check_worker_health"] = not given.disable_health_check
+    return options
+
+
+def log_options(given: argparse.Namespace) -> LogOptions:
+    """Return what a command line says of the log."""
+    return LogOptions(given.logfile, given.verbose, given.quiet, given.simple)
