@@ -12,7 +12,7 @@ import pytest
 from doc_pages import DOCS, ROOT
 
 import huey_green
-from huey_green import cli, exceptions, signals
+from huey_green import exceptions, options, signals
 from huey_green.huey import Huey
 from huey_green.settings import ConsumerSettings
 
@@ -55,7 +55,7 @@ def test_every_keyword_of_the_consumer(name):
     "flag",
     [
         flag
-        for action in cli._parser()._actions
+        for action in options._parser()._actions
         for flag in action.option_strings
         if not isinstance(action, argparse._HelpAction)
     ],
