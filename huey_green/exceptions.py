@@ -25,8 +25,17 @@ class InvalidArgument(HueyException, ValueError, TypeError):
 class StorageUnavailable(HueyException):
     """The storage did not answer, or answered that it cannot serve now.
 
-    The call may or may not have been carried out. The consumer waits and tries again; a
-    producer decides for itself, knowing that a second enqueue may make a second task.
+    The call may or may not have been carried out. The consumer waits and tries again, as does
+    whoever waits for a result; a producer decides for itself, knowing that a second enqueue may
+    make a second task.
+    """
+
+
+class StorageRefused(StorageUnavailable):
+    """The storage will not serve us until somebody has changed something.
+
+    The password, what this user may do, a certificate, or a key that holds something else. The
+    consumer tries again all the same; whoever waits for a result is told at once.
     """
 
 
@@ -158,6 +167,7 @@ __all__ = [
     "ResultTimeout",
     "RetryTask",
     "SerializationError",
+    "StorageRefused",
     "StorageUnavailable",
     "TaskCanceled",
     "TaskException",

@@ -5,11 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from huey_green import clock
-from huey_green.exceptions import InvalidArgument, ResultTimeout, TaskException
+from huey_green.exceptions import (
+    InvalidArgument,
+    ResultTimeout,
+    StorageUnavailable,
+    TaskException,
+)
 from huey_green.progress import Progress
+from huey_green.storage import absence
 from huey_green.wire import Error
 
 if TYPE_CHECKING:
@@ -65,6 +71,10 @@ class Result(Generic[R]):
         from starting. ``backoff`` and ``max_delay`` shape the polling of storages that cannot
         wake a waiter. ``preserve`` leaves the value in the store. Raises ``TaskException`` when
         the task failed.
+
+        Who waits, waits for a storage that is away, too, and if ``timeout`` ends meanwhile
+        ``StorageUnavailable`` is raised: there may be a value. It is raised as well if the value
+        may have been lost with the connection, and a ``StorageRefused`` always at once.
         """
         value = self.get_raw_result(
             blocking, timeout, backoff, max_delay, revoke_on_timeout, preserve
@@ -90,12 +100,11 @@ class Result(Generic[R]):
         value = self._value
         if timeout is not None and not isinstance(timeout, (int, float)):
             raise InvalidArgument(f"timeout is seconds, not {timeout!r}")
-        ends_at = None if timeout is None else clock.monotonic() + timeout
+        ends_at = absence.end_of(timeout)
         while value is _NONE:
-            left = None if ends_at is None else max(0.0, ends_at - clock.monotonic())
-            if self.huey.storage.wait_result(self.id, left, backoff, max_delay):
+            if self._wait(ends_at, backoff, max_delay):
                 # Another handle may have taken the value away meanwhile; then wait on.
-                value = self._read(preserve)
+                value = self._read_patiently(preserve, ends_at)
             elif ends_at is not None:
                 if revoke_on_timeout:
                     self.revoke()
@@ -105,6 +114,27 @@ class Result(Generic[R]):
                         break
                 raise ResultTimeout(f"no result of task {self.id} within {timeout:g} s")
         return value
+
+    def _wait(self, ends_at: float | None, backoff: float, max_delay: float) -> bool:
+        storage = self.huey.storage
+
+        def wait() -> bool:
+            return storage.wait_result(self.id, absence.left_until(ends_at), backoff, max_delay)
+
+        return absence.patiently(storage, ends_at, wait)
+
+    def _read_patiently(self, preserve: bool, ends_at: float | None) -> Any:
+        storage = self.huey.storage
+        try:
+            return self._read(preserve)
+        except StorageUnavailable as error:
+            if self._value is not _NONE:
+                return self._value
+            absence.absence_of(storage).sit_out(error, ends_at)
+            # It may have been taken out, and lost with the answer: nobody could wait for it.
+            if not preserve and not absence.patiently(storage, ends_at, self.is_ready):
+                raise
+            return _NONE
 
     def _read(self, preserve: bool) -> Any:
         if self._value is _NONE:
@@ -194,7 +224,7 @@ class Result(Generic[R]):
         news = _News(self)
         keys = [f"p:{self.id}", self.id]
         while True:
-            if not self.huey.storage.wait_until(keys, news.has_come, timeout):
+            if not absence.wait_patiently(self.huey.storage, keys, news.has_come, timeout):
                 raise ResultTimeout(f"no progress of task {self.id} within {timeout:g} s")
             before, news.known = news.known, news.present
             if news.present is not None and news.present != before:
@@ -284,11 +314,14 @@ class ResultGroup:
         """
         waiting = list(self._results)
         while waiting:
-            unread = self._unread(waiting)
+            storage = waiting[0].huey.storage
+            unread = absence.patiently(
+                storage, absence.end_of(timeout), partial(self._unread, waiting)
+            )
             unread_ids = {result.id for result in unread}
             for result in waiting:
                 if result.id not in unread_ids:
-                    yield result.get(True)
+                    yield result.get(True, timeout)
             waiting = unread
             if waiting and not self._wait_for_any(waiting, timeout, backoff, max_delay):
                 raise ResultTimeout(f"none of {len(waiting)} tasks ended within {timeout:g} s")
@@ -300,9 +333,14 @@ class ResultGroup:
         backoff: float,
         max_delay: float,
     ) -> bool:
-        keys = [result.id for result in waiting]
-        return waiting[0].huey.storage.wait_until(
-            keys, lambda: len(self._unread(waiting)) < len(waiting), timeout, backoff, max_delay
+        storage, keys = waiting[0].huey.storage, [result.id for result in waiting]
+        return absence.wait_patiently(
+            storage,
+            keys,
+            lambda: len(self._unread(waiting)) < len(waiting),
+            timeout,
+            backoff,
+            max_delay,
         )
 
     @staticmethod

@@ -12,6 +12,7 @@ from huey_green import (
     Consumer,
     Huey,
     RetryTask,
+    StorageUnavailable,
     TaskException,
     chord,
     clock,
@@ -494,3 +495,30 @@ def test_a_periodic_task_is_known_by_its_crontab(huey):
 def test_a_result_that_does_not_come_is_timed_out(huey, add):
     with pytest.raises(Exception, match="no result"):
         add(1, 2)(blocking=True, timeout=0.05)
+
+
+def test_a_storage_that_is_away_is_waited_for_by_who_waits_for_a_result():
+    class Shaky(DictStorage):
+        failures = 0
+
+        def has_data_for_key(self, key):
+            if self.failures:
+                raise StorageUnavailable("it is away")
+            return super().has_data_for_key(key)
+
+        def ping(self):
+            self.failures -= 1
+            if self.failures:
+                raise StorageUnavailable("it is still away")
+
+    huey = Huey("shaky", storage_class=Shaky)
+
+    @huey.task()
+    def one():
+        return 1
+
+    result = one()
+    run_all(huey)
+    huey.storage.failures = 3
+    assert result.get(blocking=True, timeout=PATIENCE) == 1
+    assert huey.storage.failures == 0

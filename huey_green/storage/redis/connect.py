@@ -19,10 +19,10 @@ import redis
 from redis.exceptions import NoScriptError
 
 from huey_green import clock
-from huey_green.exceptions import StorageUnavailable
+from huey_green.exceptions import StorageRefused, StorageUnavailable
 from huey_green.native import has_own_sockets, thread_ident
 from huey_green.storage.redis.params import pool_of, where
-from huey_green.storage.redis.refusals import says_no_master, says_not_now
+from huey_green.storage.redis.refusals import says_no_master, says_not_now, says_not_you
 from huey_green.storage.redis.sentinels import apart
 from huey_green.storage.redis.turns import Turns
 
@@ -33,7 +33,7 @@ MAX_CONNECTIONS = 2
 #: Seconds of idleness after which a connection is looked at before it is used again.
 TRUSTED_FOR = 1.0
 
-#: What OpenSSL says, and what that means to the reader of a log.
+#: What OpenSSL says that waiting does not cure, and what that means to the reader of a log.
 _TLS_TROUBLES = (
     (
         ("CERTIFICATE_VERIFY_FAILED",),
@@ -48,18 +48,13 @@ _TLS_TROUBLES = (
         ("ALERT_UNKNOWN_CA", "ALERT_BAD_CERTIFICATE", "ALERT_CERTIFICATE"),
         "does not accept the certificate in ssl_certfile",
     ),
-    (
-        ("EOF occurred in violation of protocol",),
-        "ended the TLS connection: does it want a certificate (ssl_certfile, ssl_keyfile)?",
-    ),
     (("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"), "does not speak TLS at this port"),
 )
+#: This it says of a server that is killed, too.
+_TLS_END = "EOF occurred in violation of protocol"
 
 # The server names the user who may not do something; who that is belongs into no log.
 _USER = re.compile(r"\bUser \S+ has")
-
-#: What a script may not do is no NOPERM; the second is Redis 6.2's.
-_DENIED_IN_A_SCRIPT = re.compile("ACL failure in script|The user executing the script can't")
 
 Command = Sequence[Any]
 
@@ -74,31 +69,29 @@ def translated(where: str) -> Iterator[None]:
     try:
         yield
     except redis.AuthenticationError as error:
-        raise StorageUnavailable(f"Redis at {where} refuses: {error}") from error
+        raise StorageRefused(f"Redis at {where} refuses: {error}") from error
     except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
-        raise StorageUnavailable(f"Redis at {where} {_trouble(error)}") from error
-    except redis.exceptions.NoPermissionError as error:
-        # Not "from": what is raised from it is logged together with it.
-        raise _denied(where, error) from None
+        raise _unreachable(where, error) from error
     except redis.ResponseError as error:
-        if _DENIED_IN_A_SCRIPT.search(str(error)):
-            raise _denied(where, error) from None
+        if says_not_you(error):
+            # Not "from": what is raised from it is logged together with it.
+            raise StorageRefused(
+                f"Redis at {where} refuses: {_USER.sub('this user has', str(error))}"
+            ) from None
         if says_not_now(error):
             raise StorageUnavailable(f"Redis at {where} refuses: {error}") from error
         raise
 
 
-def _denied(where: str, error: Exception) -> StorageUnavailable:
-    told = _USER.sub("this user has", str(error))
-    return StorageUnavailable(f"Redis at {where} refuses: {told}")
-
-
-def _trouble(error: Exception) -> str:
-    """Say to a person why a server was not reached."""
+def _unreachable(where: str, error: Exception) -> StorageUnavailable:
+    """Return an error that says to a person why a server was not reached."""
     for words, meaning in _TLS_TROUBLES:
         if any(word in str(error) for word in words):
-            return f"{meaning} ({error})"
-    return f"does not answer: {error}"
+            return StorageRefused(f"Redis at {where} {meaning} ({error})")
+    if _TLS_END in str(error):
+        hint = "ended the TLS connection: does it want a certificate (ssl_certfile, ssl_keyfile)?"
+        return StorageUnavailable(f"Redis at {where} {hint} ({error})")
+    return StorageUnavailable(f"Redis at {where} does not answer: {error}")
 
 
 class Link:

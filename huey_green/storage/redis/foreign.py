@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from huey_green.exceptions import StorageUnavailable
+from huey_green.exceptions import StorageRefused
 from huey_green.storage.redis.connect import Command, Link
 from huey_green.storage.redis.keys import Keys
 from huey_green.storage.redis.scripts import Scripts, Variants
@@ -19,7 +19,7 @@ _COUNTS = {"list": "LLEN", "zset": "ZCARD", "hash": "HLEN"}
 
 
 def check_keys(link: Link, keys: Keys, order: str) -> None:
-    """Raise ``StorageUnavailable`` that names the keys of a queue that are of another kind.
+    """Raise ``StorageRefused`` that names the keys of a queue that are of another kind.
 
     A script that meets such a key stops half-way, and what it has done stays done: so this is
     asked before the first one.
@@ -34,7 +34,7 @@ def check_keys(link: Link, keys: Keys, order: str) -> None:
         if isinstance(answer, redis.ResponseError) and is_wrong_type(answer)
     ]
     if wrong:
-        raise StorageUnavailable(
+        raise StorageRefused(
             f"Redis at {link.where} has something else under our keys: {', '.join(wrong)}. Another "
             "program uses the name, or another kind of storage did; rename or delete the key, or "
             "give the Huey another name"
@@ -67,7 +67,7 @@ def naming(link: Link, keys: Keys, order: str) -> Iterator[None]:
         if not is_wrong_type(error):
             raise
         check_keys(link, keys, order)
-        raise StorageUnavailable(f"Redis at {link.where} refuses: {error}") from error
+        raise StorageRefused(f"Redis at {link.where} refuses: {error}") from error
 
 
 class NamingScripts(Scripts):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which answers of a server say "not now", and which that it is not the master any more."""
+"""Which answers of a server say "not now" or "not you", and which that it is no master any more."""
 
 from __future__ import annotations
 
@@ -7,20 +7,13 @@ import re
 
 import redis
 
+#: Of one who has not said his password: a command, or one of many parts. It may come after all.
+_NOT_YOU = ("NOAUTH", "Protocol error: unauthenticated", "WRONGPASS", "NOPERM")
+
 #: The server restarts, is a replica, is full, or refuses us for now.
 _NOT_NOW = (
     *("LOADING", "READONLY", "OOM", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS"),
-    *(
-        "NOAUTH",
-        # A command of many parts from one who has not said his password.
-        "Protocol error: unauthenticated",
-        "WRONGPASS",
-        "NOPERM",
-        "MISCONF",
-        "UNBLOCKED",
-        "BUSY Redis",
-        "max number of clients",
-    ),
+    *("MISCONF", "UNBLOCKED", "BUSY Redis", "max number of clients"),
 )
 # redis-py takes these words off some messages and tells them by class.
 _NOT_NOW_CLASSES = (
@@ -31,6 +24,9 @@ _NOT_NOW_CLASSES = (
 
 #: How servers before Redis 7 say what a command of a script was answered.
 _IN_A_SCRIPT = re.compile(rf": -({'|'.join(_NOT_NOW)}) ")
+
+# What a script may not do is no NOPERM; the second is Redis 6.2's.
+_DENIED_IN_A_SCRIPT = re.compile("ACL failure in script|The user executing the script can't")
 
 _NO_MASTER_CLASSES = (redis.exceptions.ReadOnlyError, redis.exceptions.MasterDownError)
 # A master that all replicas have left has another one beside it, which they follow.
@@ -44,6 +40,15 @@ def says_not_now(error: redis.ResponseError) -> bool:
         isinstance(error, _NOT_NOW_CLASSES)
         or said.startswith(_NOT_NOW)
         or _IN_A_SCRIPT.search(said) is not None
+    )
+
+
+def says_not_you(error: redis.ResponseError) -> bool:
+    """Say whether the server refuses whom it takes us for, or what this one may not do."""
+    return (
+        isinstance(error, redis.exceptions.NoPermissionError)
+        or str(error).startswith(_NOT_YOU)
+        or _DENIED_IN_A_SCRIPT.search(str(error)) is not None
     )
 
 
