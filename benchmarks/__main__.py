@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The command: ``python -m benchmarks WORKLOAD [--quick] [--json FILE] [--rounds N]``.
 
+``peers`` compares with other task queues (``benchmarks.peers.command``); it is also what runs
+when there is an option ``--peers`` and no workload.
+
 Exit status 0 when everything was measured, whether or not a goal was met: a noisy machine is
 no error. 1 when something under measurement failed, with the end of its log.
 """
@@ -16,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import idle, io, latency, report, throughput
+from benchmarks.peers.command import main as peers
 from benchmarks.runner import Bench, ChildFailed, Scale, bench
 
 WORKLOADS: dict[str, Callable[[Bench, Scale], list[report.Table]]] = {
@@ -27,8 +31,17 @@ WORKLOADS: dict[str, Callable[[Bench, Scale], list[report.Table]]] = {
 
 
 def main() -> int:
-    options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["peers"]:
+        return peers(arguments[1:])
+    if arguments and arguments[0].startswith("--peers"):
+        return peers(arguments)
+    return _workloads()
+
+
+def _workloads() -> int:
+    options = _options()
     names = list(WORKLOADS) if options.workload == "all" else [options.workload]
     try:
         measured = _measure(names, _scale(options))

@@ -105,6 +105,10 @@ class Drain:
     def summary(self) -> dict[str, Any]:
         return {"executed": self.executed}
 
+    def note(self, message: bytes) -> None:
+        """What a task does; ``benchmarks.peers`` has it do more."""
+        self.executed += 1
+
     def _capacity(self) -> int:
         raise NotImplementedError
 
@@ -119,7 +123,7 @@ class Drain:
     def _body(self, message: bytes) -> None:
         if self.seconds:
             gevent.sleep(self.seconds)
-        self.executed += 1
+        self.note(message)
         self.ended.append(message[:ID_BYTES])
         self.has_ended.set()
 
@@ -212,8 +216,11 @@ class Pickup:
     def summary(self) -> dict[str, Any]:
         return {"delays": self.delays}
 
-    def _body(self, message: bytes) -> None:
+    def note(self, message: bytes) -> None:
         self.delays.append(time.time() - float(message))
+
+    def _body(self, message: bytes) -> None:
+        self.note(message)
         self.redis.lrem(LANDING_KEY, 1, message)
 
 
@@ -251,7 +258,12 @@ def main() -> None:
         loop = drain(options.url, options.workers, options.seconds, options.results)
     else:
         loop = (Pickup if options.mode == "pickup" else Echo)(options.url)
+    serve(loop)
+    connect(options.url).set(SUMMARY_KEY, json.dumps(loop.summary()))
 
+
+def serve(loop: Drain | Pickup | Echo) -> None:
+    """Run the loop until SIGTERM; exit with status 1 if it ends by itself."""
     stopping = Event()
     gevent.signal_handler(signal.SIGTERM, stopping.set)
     running = gevent.spawn(loop.run)
@@ -259,7 +271,6 @@ def main() -> None:
     stopping.wait()
     if running.exception is not None:
         sys.exit(1)  # gevent has printed the traceback.
-    connect(options.url).set(SUMMARY_KEY, json.dumps(loop.summary()))
 
 
 if __name__ == "__main__":

@@ -86,6 +86,21 @@ class Table:
         return {"workload": self.workload, "title": self.title, "figures": figures}
 
     def as_text(self) -> str:
+        return f"{self.workload}: {self.title}\n\n{_aligned(self._rows())}\n"
+
+    def as_markdown(self) -> str:
+        """Return the figures as a table of Markdown."""
+        header, *rows = self._rows()
+        # A column without a word in it says nothing.
+        kept = [index for index in range(len(header)) if any(row[index] for row in rows)]
+        lines = [
+            [header[index] for index in kept],
+            ["---" if index in (0, len(header) - 1) else "---:" for index in kept],
+            *([row[index] for index in kept] for row in rows),
+        ]
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+    def _rows(self) -> list[list[str]]:
         columns = list(dict.fromkeys(name for figure in self.figures for name in figure.notes))
         rows = [["", "median", "low", "high", "unit", "x floor", *columns, "goal"]]
         for figure in self.figures:
@@ -102,7 +117,7 @@ class Table:
                     ", ".join(_judged(goal, figure) for goal in figure.goals),
                 ]
             )
-        return f"{self.workload}: {self.title}\n\n{_aligned(rows)}\n"
+        return rows
 
 
 def number(value: float) -> str:

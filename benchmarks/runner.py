@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,6 +31,10 @@ LOG_LINES = 25
 
 #: Keys under this prefix are backlogs kept for the next round.
 KEPT = "backlog:"
+
+
+#: Databases of the private Redis: 0 is the one in use, the others may hold backlogs.
+DATABASES = 256
 
 
 class ChildFailed(RuntimeError):
@@ -53,13 +58,19 @@ class Child:
     """A Python process in a group of its own, so that Ctrl-C reaches only us, and we end it."""
 
     def __init__(
-        self, title: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
+        self,
+        title: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        *,
+        program: str = sys.executable,
+        directory: Path = ROOT,
     ) -> None:
         self.title = title
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by __exit__)
         self._process = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=ROOT,
+            [program, *arguments],
+            cwd=directory,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=self._log,
@@ -124,6 +135,55 @@ class Child:
         return ChildFailed(f"{self.title} {what}:\n{log}")
 
 
+class Family(Child):
+    """A child that may have children of its own, as workers of several processes do."""
+
+    def __exit__(self, *details: object) -> None:
+        # Whatever is left of its group: a parent that was killed leaves its children behind.
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        super().__exit__(*details)
+
+    def __enter__(self) -> Family:
+        return self
+
+    def cpu(self) -> float:
+        """Return the CPU seconds used so far by all of them, the ended ones included."""
+        self.check()
+        used = 0.0
+        for member in self._members():
+            with suppress(psutil.NoSuchProcess):
+                used += sum(member.cpu_times()[:4])
+        return used
+
+    def rss(self) -> int:
+        """Return the bytes of memory in use: of one process all, of several what is theirs.
+
+        Pages that several processes share are divided by them (PSS).
+        """
+        self.check()
+        members = self._members()
+        if len(members) == 1:
+            return super().rss()
+        used = 0
+        for member in members:
+            with suppress(psutil.NoSuchProcess):
+                used += member.memory_full_info().pss
+        return int(used)
+
+    def end(self, patience: float) -> None:
+        """Ask it to end, and kill what has not ended after ``patience`` seconds."""
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
+
+    def _members(self) -> list[psutil.Process]:
+        try:
+            return [self._usage, *self._usage.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return [self._usage]
+
+
 class Bench:
     """A private Redis and what the workloads do with it."""
 
@@ -170,7 +230,7 @@ def bench() -> Iterator[Bench]:
     """Start a private Redis; it and all files are gone afterwards."""
     with (
         tempfile.TemporaryDirectory(prefix="benchmark-") as directory,
-        PrivateRedis() as server,
+        PrivateRedis(arguments=("--databases", str(DATABASES))) as server,
     ):
         yield Bench(server.url, Path(directory))
 
