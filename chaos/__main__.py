@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from chaos.registry import ENTRIES, Entry
 from chaos.run import Verdict, run, run_mixed
+from chaos.watchdog import run_watched
 from chaos.world import KINDS
 
 #: Modules that fill the registry.
@@ -146,7 +147,7 @@ def _run_at_once(options: argparse.Namespace) -> bool:
 
     def done(pair: tuple[str, str]) -> bool:
         command = [sys.executable, "-m", "chaos", pair[0], "--kind", pair[1], *passed_on]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        ended = run_watched(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         said = ended.stdout.splitlines()
         print("\n".join(said[1:-1] if ended.returncode == 0 else [*said[1:], ended.stderr]))
         sys.stdout.flush()

@@ -28,7 +28,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chaos import fuzz_app
+from chaos import fuzz_app, watchdog
 from chaos.fuzz_messages import Maker
 from huey_green import Huey
 from huey_green.message import Outgoing, Settlement
@@ -178,6 +178,7 @@ class Fed:
             start_new_session=True,
             preexec_fn=_bound_memory,
         )
+        watchdog.watch(-self.process.pid)
         self._read_to = 0
 
     def feed(self, bodies: list[bytes], expected: Fates) -> None:
@@ -233,6 +234,7 @@ class Fed:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        watchdog.forget(-self.process.pid)
 
 
 def _bound_memory() -> None:

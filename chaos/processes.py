@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from chaos import watchdog
 from chaos.ledger import Ledger
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,7 +36,7 @@ def eventually(condition: Callable[[], Any], what: str, patience: float = PATIEN
 
 
 class Child:
-    """A process of a run; all that it says is in ``said``."""
+    """A process of a run, which does not outlive the harness; all that it says is in ``said``."""
 
     def __init__(
         self,
@@ -59,7 +60,8 @@ class Child:
                 stderr=log,
                 start_new_session=True,
             )
-        ledger.note("spawned", who=who, pid=self.process.pid)
+        watchdog.watch(-self.pid)
+        ledger.note("spawned", who=who, pid=self.pid)
 
     @property
     def pid(self) -> int:
@@ -72,7 +74,10 @@ class Child:
     @property
     def is_alive(self) -> bool:
         """Whether it has not ended. The end of one that nobody killed goes on record here."""
-        return self.process.poll() is None
+        if self.process.poll() is None:
+            return True
+        watchdog.forget(-self.pid)
+        return False
 
     def send(self, number: int) -> None:
         """Send it a signal, on record."""
@@ -86,6 +91,12 @@ class Child:
             self.process.kill()
         self.ends()
 
+    def clear_away(self) -> None:
+        """End it, off the record: the run is over."""
+        if self.is_alive:
+            self.process.kill()
+            self._waited(PATIENCE)
+
     def suspend(self) -> None:
         """SIGSTOP, on record."""
         self.ledger.note("suspended", who=self.who)
@@ -98,15 +109,20 @@ class Child:
 
     def ends(self, patience: float = PATIENCE) -> int:
         """Wait for its end, which goes on record; return the exit status."""
+        status = self._waited(patience)
+        if self.process.stdin is not None and not self.process.stdin.closed:
+            self.process.stdin.close()
+            self.ledger.note("ended-process", who=self.who, status=status)
+        return status
+
+    def _waited(self, patience: float) -> int:
         try:
             status = self.process.wait(patience)
         except subprocess.TimeoutExpired:
             raise Failed(
                 f"{self.who} still runs after {patience:g} s:\n{self.said[-3000:]}"
             ) from None
-        if self.process.stdin is not None and not self.process.stdin.closed:
-            self.process.stdin.close()
-            self.ledger.note("ended-process", who=self.who, status=status)
+        watchdog.forget(-self.pid)
         return status
 
     def wait_for(self, condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
@@ -166,9 +182,5 @@ class Producer(Child):
         """Have it end after the job that it enqueues now."""
         if self.process.stdin is not None and not self.process.stdin.closed:
             self.process.stdin.close()
-        try:
-            status = self.process.wait(patience)
-        except subprocess.TimeoutExpired:
-            raise Failed(f"{self.who} does not end:\n{self.said[-3000:]}") from None
-        if status != 0:
+        if (status := self._waited(patience)) != 0:
             raise Failed(f"{self.who} ended with {status}:\n{self.said[-3000:]}")

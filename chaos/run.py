@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,8 @@ STAFF = 2
 
 @dataclass
 class Verdict:
-    """How a run went. ``directory`` is where its ledger and logs are, None when they are gone."""
+    """How a run went. ``directory`` is where its ledger and logs are, None when they are gone;
+    ``failure`` is a traceback if it was nothing that a run is expected to come upon."""
 
     name: str
     kind: str
@@ -80,17 +82,22 @@ def _run(
     keep: bool,
 ) -> Verdict:
     began_at = time.monotonic()
-    account, failure = None, None
-    with entry.make(kind, f"{entry.name}-{kind}-{seed}", scale) as world:
-        try:
+    made, account, failure = None, None, None
+    try:
+        made = entry.make(kind, f"{entry.name}-{kind}-{seed}", scale)
+        with made as world:
+            made = world
             course(world)
             account = world.account()
-        except Failed as error:
-            failure = str(error)
+    except Failed as error:
+        failure = str(error)
+    except Exception:
+        failure = traceback.format_exc()
     seconds = time.monotonic() - began_at
-    figures, directory = world.figures, world.directory
-    verdict = Verdict(entry.name, kind, seed, seconds, account, failure, figures, directory)
-    if verdict.is_good and not keep:
-        shutil.rmtree(directory)
+    verdict = Verdict(entry.name, kind, seed, seconds, account, failure)
+    if isinstance(made, World):
+        verdict.figures, verdict.directory = made.figures, made.directory
+    if verdict.directory is not None and verdict.is_good and not keep:
+        shutil.rmtree(verdict.directory)
         verdict.directory = None
     return verdict

@@ -22,6 +22,7 @@ from typing import Any
 from chaos.processes import ROOT, Failed
 from chaos.soak_look import look_at, outside
 from chaos.soak_verdict import Row, compare_processes
+from chaos.watchdog import run_watched
 from huey_green import RedisHuey
 from huey_green.testing.redis import PrivateRedis
 
@@ -42,9 +43,7 @@ def run(cycles: int) -> list[Row]:
         for how in ("patched", "unpatched"):
             command = [sys.executable, "-m", "chaos.soak_cycles", str(cycles), how, server.url]
             environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-            done = subprocess.run(
-                command, env=environment, stdout=subprocess.PIPE, text=True, check=False
-            )
+            done = run_watched(command, env=environment, stdout=subprocess.PIPE)
             if done.returncode != 0:
                 raise Failed(f"{how}: ended with {done.returncode}")
             before, after = json.loads(done.stdout)

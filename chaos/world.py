@@ -88,9 +88,7 @@ class World:
 
     def __exit__(self, *error: object) -> None:
         for child in [*self.producers, *self.consumers]:
-            if child.is_alive:
-                child.process.kill()
-                child.process.wait(PATIENCE)
+            child.clear_away()
         if self._app is not None:
             self._app.huey.storage.close()
         self._ending.close()
