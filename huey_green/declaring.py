@@ -13,7 +13,7 @@ from huey_green.execution.hooks import Hook, Hooks
 from huey_green.ports import TaskHost
 from huey_green.signals import Receiver, Signals
 from huey_green.task import Expires, Task, periodic_base
-from huey_green.task_options import task_settings
+from huey_green.task_options import check_unique_once, task_settings
 from huey_green.wrapper import TaskWrapper
 
 Errors = type[BaseException] | tuple[type[BaseException], ...]
@@ -112,15 +112,16 @@ class Declaring:
             )
 
         def decorate(func: Callable[P, R]) -> TaskWrapper[P, R]:
+            others = {"context": context, "name": name}
+            declared = task_settings(func, options, settings, others, task_base)
+            check_unique_once(func, options, self.at_most_once)
             return TaskWrapper(
                 cast(TaskHost, self),
                 func,
                 context=context,
                 name=name,
                 task_base=task_base,
-                **task_settings(
-                    func, options, settings, {"context": context, "name": name}, task_base
-                ),
+                **declared,
             )
 
         return decorate

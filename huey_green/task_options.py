@@ -236,6 +236,23 @@ def task_settings(
     return {**found, **settings}
 
 
+def check_unique_once(func: Any, options: Mapping[str, Any], at_most_once: bool) -> None:
+    """Raise ``ConfigurationError`` for a task that could block all others like it for ever.
+
+    ``at_most_once`` is what holds for tasks whose options do not say it.
+    """
+    said = options.get("at_most_once")
+    is_left_behind = at_most_once if said is None else said
+    is_held = options.get("unique") and options.get("unique_until") == "end"
+    if is_left_behind and is_held and options.get("ttl") is None:
+        raise ConfigurationError(
+            f"@task on {getattr(func, '__qualname__', func)!s}: with at_most_once a task ends with "
+            "its consumer, and nobody is left to say that another may follow one that is unique "
+            "until its end: give it a ttl, longer than it ever waits and runs; or "
+            "unique_until='start'; or at_most_once=False"
+        )
+
+
 def check_decorated(func: Any, decorator: str) -> None:
     """Raise ``ConfigurationError`` unless ``decorator`` stands right above a plain function."""
     if hasattr(func, "task_class"):

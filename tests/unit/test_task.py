@@ -289,6 +289,43 @@ def test_retry_task_keeps_what_it_was_given():
     assert str(RetryTask()) == ""
 
 
+ENDS_UNSEEN = {"unique": True, "unique_until": "end"}
+
+
+@pytest.mark.parametrize(
+    ("of_the_huey", "of_the_task"),
+    [(False, {"at_most_once": True}), (True, {}), (True, {"at_most_once": True})],
+)
+@pytest.mark.parametrize("unique", [True, lambda n: n])
+def test_one_that_could_block_all_others_for_ever_is_refused(of_the_huey, of_the_task, unique):
+    huey = MemoryHuey("ends-unseen", at_most_once=of_the_huey)
+    task = huey.task(**{**ENDS_UNSEEN, **of_the_task, "unique": unique})
+    with pytest.raises(ConfigurationError, match=r"@task on .*takes: .* give it a ttl"):
+
+        @task
+        def takes(n):
+            raise AssertionError
+
+    assert not huey.registry.tasks
+
+
+@pytest.mark.parametrize(
+    ("of_the_huey", "options"),
+    [
+        (True, {**ENDS_UNSEEN, "ttl": 60}),
+        (True, {**ENDS_UNSEEN, "at_most_once": False}),
+        (True, {"unique": True}),
+        (True, {"unique_until": "end"}),
+        (False, {**ENDS_UNSEEN, "ttl": 60, "at_most_once": True}),
+        (False, ENDS_UNSEEN),
+        (False, {"unique": True, "at_most_once": True}),
+    ],
+)
+def test_one_that_cannot_block_all_others_for_ever_is_accepted(of_the_huey, options):
+    huey = MemoryHuey("ends-seen", at_most_once=of_the_huey)
+    assert huey.task(**options)(lambda n: n).task_class.unique_until
+
+
 def test_a_bounded_concurrency_needs_leases():
     huey = MemoryHuey(at_most_once=True)
     with pytest.raises(ConfigurationError, match="at_most_once=False"):
