@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from huey_green import signals as signals
     from huey_green.consumer.consumer import Consumer
+    from huey_green.consumer.group import ConsumerGroup
     from huey_green.cron import crontab, every
     from huey_green.exceptions import (
         CancelExecution,
@@ -77,6 +78,7 @@ _NAMES = {
     "ratelimit": ["RateLimit"],
     "progress": ["Progress"],
     "consumer.consumer": ["Consumer"],
+    "consumer.group": ["ConsumerGroup"],
     "exceptions": [
         "CancelExecution",
         "ConfigurationError",
@@ -102,6 +104,7 @@ __all__ = [
     "ChordResult",
     "ConfigurationError",
     "Consumer",
+    "ConsumerGroup",
     "Error",
     "FileHuey",
     "Huey",

@@ -7,15 +7,17 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from huey_green import __version__, parent
 from huey_green.consumer.logs import configure
 from huey_green.exceptions import ConfigurationError, StorageUnavailable
 from huey_green.loading import CannotLoad, load_huey
-from huey_green.options import consumer_options, log_options, parse
+from huey_green.options import consumer_options, group_options, log_options, parse
 
 if TYPE_CHECKING:
+    from huey_green.consumer.consumer import Consumer
+    from huey_green.consumer.group import ConsumerGroup
     from huey_green.huey import Huey
     from huey_green.settings import ConsumerSettings
 
@@ -36,36 +38,34 @@ def run(argv: Sequence[str]) -> int:
 
         return dead(list(argv[1:]))
     given = parse(argv)
-    huey = load(given)
-    return huey if isinstance(huey, int) else consume(huey, given)
+    hueys = load(given)
+    return hueys if isinstance(hueys, int) else consume(hueys, given)
 
 
-def load(given: argparse.Namespace) -> Huey | int:
-    """Return the Huey that a command line names, or the exit status when there is none."""
+def load(given: argparse.Namespace) -> list[Huey] | int:
+    """Return the Hueys that a command line names, or the exit status when one is not there."""
     try:
-        huey = load_huey(given.huey)
+        hueys = [load_huey(path) for path in given.huey]
     except CannotLoad as error:
         return _fail(str(error), USAGE)
     if given.utc is not None:
-        huey.utc = given.utc
-    return huey
+        for huey in hueys:
+            huey.utc = given.utc
+    return hueys
 
 
-def consume(huey: Huey, given: argparse.Namespace) -> int:
+def consume(hueys: list[Huey], given: argparse.Namespace) -> int:
     """Consume as a command line says until told to stop; return the exit status."""
     try:
         configure(log_options(given))
     except OSError as error:
         return _fail(f"cannot log to {given.logfile}: {error.strerror}; choose another -l", USAGE)
-    return _consume(huey, consumer_options(given))
-
-
-def _consume(huey: Huey, options: dict[str, Any]) -> int:
     try:
-        consumer = huey.create_consumer(**options)
+        consumer = _consumer(hueys, given)
     except ConfigurationError as error:
         return _fail(str(error), USAGE)
-    _announce(huey, consumer.settings)
+    for huey in hueys:
+        _announce(huey, consumer.settings)
     try:
         return consumer.run()
     except ConfigurationError as error:
@@ -76,6 +76,15 @@ def _consume(huey: Huey, options: dict[str, Any]) -> int:
             f"The consumer waits for a storage that goes away later, but starts only with one.",
             UNAVAILABLE,
         )
+
+
+def _consumer(hueys: list[Huey], given: argparse.Namespace) -> Consumer | ConsumerGroup:
+    options, shared = consumer_options(given), group_options(given)
+    if len(hueys) == 1 and not any(shared.values()):
+        return hueys[0].create_consumer(**options)
+    from huey_green.consumer.group import ConsumerGroup
+
+    return ConsumerGroup(hueys, **shared, **options)
 
 
 def _announce(huey: Huey, settings: ConsumerSettings) -> None:

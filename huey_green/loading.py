@@ -23,7 +23,7 @@ def load_huey(path: str) -> Huey:
 
     The current directory is importable. Raises ``CannotLoad``.
     """
-    sys.path[:0] = [directory for directory in [os.getcwd()] if directory not in sys.path]
+    sys.path[:0] = [directory for directory in [_here()] if directory not in sys.path]
     module_name, separator, attribute = path.rpartition(":" if ":" in path else ".")
     if not separator or not module_name or not attribute:
         raise CannotLoad(
@@ -35,6 +35,15 @@ def load_huey(path: str) -> Huey:
     if not isinstance(found, Huey):
         raise CannotLoad(_not_a_huey(path, module, found))
     return found
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise CannotLoad(
+            f"the current directory cannot be read ({error.strerror}): start in one that exists"
+        ) from None
 
 
 def _import(name: str) -> ModuleType:

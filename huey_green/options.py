@@ -5,7 +5,7 @@ the help, or to start other processes, takes neither."""
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -17,6 +17,7 @@ _EXAMPLES = """\
 examples:
   huey_green app.huey -w 500       run the tasks of `huey` in app.py
   huey_green app.huey -q -l f.log  log errors only, to a file
+  huey_green app.web app.mail      share the workers between two queues
   huey_green dead app.huey         list what could not be run
   huey_green demo                  crawl a few thousand pages of a local server
 """
@@ -35,7 +36,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="huey_green",
-        usage="huey_green IMPORT.PATH [options]\n       huey_green dead IMPORT.PATH [options]\n"
+        usage="huey_green IMPORT.PATH... [options]\n       huey_green dead IMPORT.PATH [options]\n"
         "       huey_green demo [options]",
         description="Run the tasks of a Huey: thousands at once, in one process.",
         epilog=_EXAMPLES,
@@ -43,9 +44,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "huey",
+        nargs="+",
         metavar="IMPORT.PATH",
         help="where the Huey is: app.huey is `huey` in app.py of the current directory "
-        "(app:huey is the same)",
+        "(app:huey is the same). Several of them share the workers",
     )
     parser.add_argument("--version", action="version", version=f"huey_green {__version__}")
     _add_logging(parser.add_argument_group("Logging"))
@@ -55,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         if name not in groups:
             groups[name] = parser.add_argument_group(name)
         _add_setting(groups[name], one.name, one.default, one.metadata)
+    _add_queues(parser.add_argument_group("Several queues"))
     _add_processes(parser.add_argument_group("Processes"))
     scheduler = groups["Scheduler"]
     scheduler.add_argument(
@@ -80,6 +83,40 @@ def _parser() -> argparse.ArgumentParser:
         help="times of tasks and crontabs are local",
     )
     return parser
+
+
+def _add_queues(group: Any) -> None:
+    group.add_argument(
+        "--weights",
+        type=_numbers(float),
+        metavar="NUMBERS",
+        help="the share of the workers that each queue gets while all have work, as in 3,1 "
+        "(default: the same for each)",
+    )
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        help="a queue gets only the workers that those before it do not need",
+    )
+    group.add_argument(
+        "--limits",
+        type=_numbers(int),
+        metavar="NUMBERS",
+        help="most tasks of each queue at once, as in 400,100; none where there is no number, as "
+        "in ,100",
+    )
+
+
+def _numbers(kind: type[int] | type[float]) -> Callable[[str], list[float | None]]:
+    def read(text: str) -> list[float | None]:
+        try:
+            return [kind(part) if part.strip() else None for part in text.split(",")]
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"are numbers with commas between them, one for each queue, not {text!r}"
+            ) from None
+
+    return read
 
 
 def _add_processes(group: Any) -> None:
@@ -160,3 +197,8 @@ def consumer_options(given: argparse.Namespace) -> dict[str, Any]:
 def log_options(given: argparse.Namespace) -> LogOptions:
     """Return what a command line says of the log."""
     return LogOptions(given.logfile, given.verbose, given.quiet, given.simple)
+
+
+def group_options(given: argparse.Namespace) -> dict[str, Any]:
+    """Return what a command line says of several queues, as ``ConsumerGroup`` takes it."""
+    return {"weights": given.weights, "limits": given.limits, "strict": given.strict}

@@ -23,6 +23,7 @@ from huey_green.consumer.outage import Outage
 from huey_green.consumer.reaper import Reaper
 from huey_green.consumer.scheduler import Scheduler
 from huey_green.consumer.service import Service
+from huey_green.consumer.sharing import LaneFetcher, Pool, Share
 from huey_green.consumer.slots import Slots
 from huey_green.consumer.watchdog import Watchdog
 from huey_green.consumer.worker import Worker
@@ -78,8 +79,18 @@ class Consumer:
         self._native_executor: NativeExecutor | None = None
         self._is_running = False
         self._hurry = False
+        self._pool: Pool | None = None
+        self._share = Share()
+        self._counted = None if self.settings.max_tasks is None else self._note_executed
 
     # Life.
+
+    def share(self, pool: Pool, share: Share, counted: Callable[[], None] | None) -> None:
+        """Take the room for tasks from a pool, beside other consumers; before ``start``.
+
+        ``counted`` is called after each task that ran.
+        """
+        self._pool, self._share, self._counted = pool, share, counted
 
     def start(self) -> None:
         """Begin to consume; returns when the services run.
@@ -182,11 +193,15 @@ class Consumer:
         self._acknowledger = Acknowledger(
             storage, self.name, outage, self._scheduler.expect, self._bury
         )
-        counted = None if settings.max_tasks is None else self._note_executed
-        self._worker = Worker(huey, executor, self._acknowledger, storage, self.name, counted)
+        self._worker = Worker(huey, executor, self._acknowledger, storage, self.name, self._counted)
         self._executed = 0
-        self._slots = Slots(settings.workers, self._worker.run)
-        self._fetcher = Fetcher(
+        if self._pool is None:
+            self._slots = Slots(settings.workers, self._worker.run)
+            fetcher = Fetcher
+        else:
+            self._slots = self._pool.lane(self._share, self._worker.run)
+            fetcher = LaneFetcher
+        self._fetcher = fetcher(
             storage, self.name, self._slots, settings, outage, huey.needs_leases
         )
         self._heartbeat = Heartbeat(huey.storage, self.name, settings.lease)
@@ -194,7 +209,7 @@ class Consumer:
         look_after(self._worker)
         self._services: list[Service] = [
             self._acknowledger,
-            Reaper(storage, outage, settings.lease),
+            Reaper(storage, outage, self._scheduler.clock, settings.lease),
             self._scheduler,
             Canceler(storage, self._worker, outage),
             self._fetcher,

@@ -10,6 +10,7 @@ from huey_green.backoff import exponential
 from huey_green.consumer.outage import Outage
 from huey_green.consumer.service import Service
 from huey_green.consumer.slots import Slots
+from huey_green.message import Delivery
 from huey_green.settings import ConsumerSettings
 from huey_green.storage.base import BaseStorage
 
@@ -49,12 +50,7 @@ class Fetcher(Service):
         capacity = self._slots.capacity()
         if capacity == 0 or self.stopping.is_set():
             return
-        deliveries = self._storage.fetch(
-            self._consumer,
-            min(capacity, FETCH_LIMIT),
-            FETCH_WAIT,
-            self._settings.lease if self._needs_leases() else None,
-        )
+        deliveries = self._fetch(min(capacity, FETCH_LIMIT))
         self.answered()
         if deliveries:
             self._empty = 0
@@ -62,6 +58,13 @@ class Fetcher(Service):
             probe.reached("fetched", len(deliveries))
         elif not self._storage.blocking:
             self._poll()
+
+    def _fetch(self, limit: int) -> list[Delivery]:
+        return self._ask(limit, FETCH_WAIT)
+
+    def _ask(self, limit: int, wait: float) -> list[Delivery]:
+        lease = self._settings.lease if self._needs_leases() else None
+        return self._storage.fetch(self._consumer, limit, wait, lease)
 
     def _poll(self) -> None:
         """Wait before asking again, longer each time that nothing was there."""

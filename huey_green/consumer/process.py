@@ -8,7 +8,8 @@ import logging
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gevent.event import Event
 
@@ -17,7 +18,9 @@ from huey_green.consumer.forking import look_after_all
 from huey_green.consumer.memory import resident
 
 if TYPE_CHECKING:
-    from huey_green.consumer.consumer import Consumer
+    from collections.abc import Callable
+
+    from huey_green.settings import ConsumerSettings
 
 log = logging.getLogger("huey_green.consumer")
 
@@ -39,6 +42,22 @@ def _spare_the_collector() -> None:
     gc.set_threshold(*COLLECTOR)
 
 
+class Consumes(Protocol):
+    """A consumer, or several of them."""
+
+    settings: ConsumerSettings
+    when_spent: Callable[[], None] | None
+
+    def start(self) -> None:
+        """Begin to consume."""
+
+    def stop(self, graceful: bool = False) -> None:
+        """Stop consuming."""
+
+    def interrupt(self) -> None:
+        """End a graceful ``stop`` that is under way."""
+
+
 class Process:
     """SIGTERM and SIGINT stop gracefully, a second one interrupts at once, SIGHUP restarts.
 
@@ -48,7 +67,7 @@ class Process:
     until that is ready; without its parent it stops.
     """
 
-    def __init__(self, consumer: Consumer) -> None:
+    def __init__(self, consumer: Consumes) -> None:
         self._consumer = consumer
         self._asked = Event()
         self._signals = 0
@@ -56,6 +75,7 @@ class Process:
         #: Why another process is to take the place of this one.
         self._spent: str | None = None
         self._arguments = [sys.executable, *sys.orig_argv[1:]]
+        self._directory = os.getcwd()
 
     def run(self) -> int:
         """Consume until asked to stop; return 0 when that went well. After SIGHUP it does not
@@ -138,4 +158,7 @@ class Process:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:  # As when the process was started with it closed.
                 stream.flush()
+        # A task may have gone to another one, which may be gone itself.
+        with suppress(OSError):
+            os.chdir(self._directory)
         os.execv(self._arguments[0], self._arguments)

@@ -10,6 +10,7 @@ import random
 from huey_green import clock, probe
 from huey_green.consumer.identity import died_here
 from huey_green.consumer.outage import Outage
+from huey_green.consumer.scheduler import StorageClock
 from huey_green.consumer.service import Service
 from huey_green.exceptions import StorageUnavailable
 from huey_green.storage.base import BaseStorage
@@ -18,6 +19,9 @@ log = logging.getLogger("huey_green.consumer")
 
 #: Most messages that one round gives back, and dead letters that it deletes.
 BATCH = 1000
+
+#: Seconds after which the storage is asked to give back even if nobody seems to be dead.
+ASK_EVERY = 10.0
 
 #: Seconds between two rounds in which what has ended is deleted. For so long it takes room.
 PRUNE_EVERY = 30.0
@@ -29,14 +33,17 @@ class Reaper(Service):
     name = "reaper"
     interval = 3.0
 
-    def __init__(self, storage: BaseStorage, outage: Outage, lease: float) -> None:
+    def __init__(
+        self, storage: BaseStorage, outage: Outage, storage_clock: StorageClock, lease: float
+    ) -> None:
         super().__init__(outage)
         self._storage = storage
+        self._clock = storage_clock
         self._lease = lease
         self._was_away = False
-        #: What the storage's clock shows when our monotonic one shows zero.
-        self._offset: float | None = None
-        self._waits_until = -math.inf
+        #: What the storage's clock showed, at the last look, when our monotonic one shows zero.
+        self._offset = math.inf
+        self._waits_until = self._asks_at = -math.inf
         # At a random moment, so that those who never live for long come to it too, some of them.
         self._prunes_at = clock.monotonic() + random.uniform(0, PRUNE_EVERY)
 
@@ -55,34 +62,38 @@ class Reaper(Service):
             self._was_away = False
             self.answered()
             return
-        if self._leaves_time():
-            return
-        dead = died_here(list(self._storage.consumers()))
-        reclaimed = self._storage.reclaim(BATCH, dead)
+        self._notice_step()
+        consumers = self._storage.consumers()
         self.answered()
+        dead = died_here(list(consumers))
+        now, present = self._clock.now(), clock.monotonic()
+        reclaimed = 0
+        if dead or present >= self._asks_at or any(end <= now for end in consumers.values()):
+            self._clock.check(0.0)
+            self._notice_step()
+            if present >= self._waits_until:
+                self._asks_at = present + ASK_EVERY
+                reclaimed = self._storage.reclaim(BATCH, dead)
         if reclaimed:
             log.warning("gave %d tasks of dead consumers back to the queue", reclaimed)
-        if clock.monotonic() >= self._prunes_at:
+        if present >= self._prunes_at:
             self._prune()
         probe.reached("reaped", reclaimed)
 
-    def _leaves_time(self) -> bool:
-        """Say whether the storage's clock was set forward just now: all leases look as if they had
+    def _notice_step(self) -> None:
+        """Look whether the storage's clock was set forward: then all leases look as if they had
         ended, and whoever is alive extends them within a third of one."""
-        now = clock.monotonic()
-        offset = self._storage.time() - now
-        self.answered()
-        ahead = 0.0 if self._offset is None else offset - self._offset
+        offset = self._clock.at(0.0)
+        ahead = offset - self._offset if self._clock.is_known else 0.0
         self._offset = offset
         if ahead > self._lease / 4:
-            self._waits_until = now + self._lease / 2
+            self._waits_until = clock.monotonic() + self._lease / 2
             log.warning(
                 "the storage's clock was set forward by %.1f s: leases that ended by that are left "
                 "to their consumers for %.1f s more",
                 ahead,
                 self._lease / 2,
             )
-        return now < self._waits_until
 
     def _prune(self) -> None:
         deleted = self._storage.prune(BATCH)

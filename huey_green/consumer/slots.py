@@ -39,6 +39,8 @@ class Slots:
         # The greenlet that has been told to come and has not begun yet.
         self._coming: greenlet | None = None
         self._closed = False
+        #: Nothing is to begin for now, for want of room elsewhere.
+        self.held = False
         self._room = Event()
         self._room.set()
         self._idle = Event()
@@ -121,7 +123,7 @@ class Slots:
     def _take_turns(self) -> None:
         turn_ends_at = clock.monotonic() + TURN
         while True:
-            while self._ready and not self._closed:
+            while self._ready and not self._closed and not self.held:
                 delivery = self._ready.popleft()
                 self._busy += 1
                 if self._ready:

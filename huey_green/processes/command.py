@@ -48,15 +48,15 @@ def _preloaded(given: argparse.Namespace, count: int, output: Output | None) -> 
     """Import the application before the children are made. gevent has patched this process."""
     from huey_green import cli
 
-    huey = cli.load(given)
-    if isinstance(huey, int):
-        return huey
+    hueys = cli.load(given)
+    if isinstance(hueys, int):
+        return hueys
 
     def consume() -> int:
         gc.enable()
         for handler in logging.getLogger().handlers[:]:
             logging.getLogger().removeHandler(handler)
-        return cli.consume(huey, given)
+        return cli.consume(hueys, given)
 
     forked = Forked(is_coloured(log_options(given)), consume, lambda: supervisor.forget())
     supervisor = Supervisor(count, forked, output)

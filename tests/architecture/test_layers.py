@@ -37,7 +37,7 @@ CONSUMER = LAYER["consumer"]
 #: Imports that point upwards, or close a circle, and why they may.
 ALLOWED = {
     ("consumer.consumer", "huey"): "typing only: users hand their Huey to a Consumer",
-    ("consumer.process", "consumer.consumer"): "typing only: run() makes the Process of itself",
+    ("consumer.group", "huey"): "typing only: the same",
     ("registry", "task"): "typing only: the registry makes tasks from classes it was given",
     ("ports", "registry"): "typing only: ports say what tasks and results reach their Huey by",
     ("ports", "result"): "typing only: the same",

@@ -12,6 +12,7 @@ class Storage:
     def __init__(self, *is_there: bool) -> None:
         self.calls: list[str] = []
         self.ahead = 0.0
+        self.known: dict[str, float] = {}
         self._is_there = list(is_there)
 
     def independent(self):
@@ -37,7 +38,7 @@ class Storage:
         return self._call("time", clock.monotonic() + self.ahead)
 
     def consumers(self):
-        return self._call("consumers", {})
+        return self._call("consumers", self.known)
 
     def reclaim(self, limit, dead):
         return self._call("reclaim", 0)
@@ -50,12 +51,13 @@ class Storage:
 def test_after_an_outage_the_reaper_lets_the_living_extend_their_leases_first():
     from huey_green.consumer.outage import Outage
     from huey_green.consumer.reaper import Reaper
+    from huey_green.consumer.scheduler import StorageClock
 
     storage = Storage(True, True, True, False, False, True)
-    reaper = Reaper(storage, Outage("a storage"), 30.0)
+    reaper = Reaper(storage, Outage("a storage"), StorageClock(storage), 30.0)
     waits = [reaper._tick() for _ in range(5)]
-    looks = ["time", "consumers", "reclaim"]
-    assert storage.calls == [*looks, "time", "ping", "ping", *looks]
+    looks = ["consumers", "time", "reclaim"]
+    assert storage.calls == [*looks, "consumers", "ping", "ping", "consumers"]
     # The round in which it is found back is a look ahead of the next one.
     assert waits[3] > 2.0
 
@@ -64,24 +66,49 @@ def test_after_an_outage_the_reaper_lets_the_living_extend_their_leases_first():
 def test_the_reaper_leaves_time_to_the_living_when_the_storages_clock_is_set_forward():
     from huey_green.consumer.outage import Outage
     from huey_green.consumer.reaper import Reaper
+    from huey_green.consumer.scheduler import StorageClock
 
     storage = Storage()
-    reaper = Reaper(storage, Outage("a storage"), 4.0)
-    looks = ["time", "consumers", "reclaim"]
+    storage.known = {"living": storage.time() + 4.0}
+    reaper = Reaper(storage, Outage("a storage"), StorageClock(storage), 4.0)
     reaper.tick()
+    storage.calls.clear()
+    reaper.tick()
+    assert storage.calls == ["consumers"]
+    reaper._asks_at = 0.0
     storage.ahead = 0.9  # Less than a quarter of the lease.
     reaper.tick()
-    assert storage.calls == looks * 2
+    assert storage.calls == ["consumers", "consumers", "time", "reclaim"]
+    storage.calls.clear()
     storage.ahead = 3600.0
+    storage.known["late"] = 0.0  # By the clock as it was known, too.
     reaper.tick()
     reaper.tick()
-    assert storage.calls == [*looks * 2, "time", "time"]
+    assert storage.calls == ["consumers", "time"] * 2
     reaper._waits_until -= 2.0  # Half a lease later.
     reaper.tick()
-    assert storage.calls[-3:] == looks
+    assert storage.calls[-1] == "reclaim"
     storage.ahead = 0.0  # Set back: leases last the longer.
     reaper.tick()
-    assert storage.calls[-3:] == looks
+    assert storage.calls[-1] == "reclaim"
+
+
+@patched
+def test_a_step_of_the_storages_clock_that_another_service_has_seen_is_noticed_too():
+    from huey_green.consumer.outage import Outage
+    from huey_green.consumer.reaper import Reaper
+    from huey_green.consumer.scheduler import StorageClock
+
+    storage = Storage()
+    storage_clock = StorageClock(storage)
+    reaper = Reaper(storage, Outage("a storage"), storage_clock, 4.0)
+    reaper.tick()
+    storage.known["late"] = 0.0
+    storage.ahead = 3600.0
+    storage_clock.check(0.0)
+    storage.calls.clear()
+    reaper.tick()
+    assert storage.calls == ["consumers", "time"]
 
 
 @patched

@@ -47,11 +47,13 @@ def environment(**extra: str) -> dict[str, str]:
 class ConsumerProcess:
     """``huey_green app.huey`` in ``directory``; all that it says is in ``said``."""
 
-    def __init__(self, directory: Path, *options: str, shell: str = 'exec "$@"') -> None:
+    def __init__(
+        self, directory: Path, *options: str, shell: str = 'exec "$@"', first: str = "app.huey"
+    ) -> None:
         self._log = directory / f"said-{next(_numbers)}.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                ["sh", "-c", shell, "sh", *COMMAND, "app.huey", *options],
+                ["sh", "-c", shell, "sh", *COMMAND, first, *options],
                 cwd=directory,
                 env=environment(),
                 stdin=subprocess.DEVNULL,

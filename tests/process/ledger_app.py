@@ -5,6 +5,7 @@ ledger what happens to it, in lines that several processes can append at once.""
 import json
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
 
@@ -65,6 +66,15 @@ def hold(n, megabytes):
 
 
 held = []
+
+
+@huey.task()
+def go_away(n):
+    """Leaves the process in a directory that is gone."""
+    directory = tempfile.mkdtemp()
+    os.chdir(directory)
+    os.rmdir(directory)
+    note("ran", n)
 
 
 @huey.task()

@@ -205,6 +205,23 @@ def test_nothing_is_lost_under_load(app, number, options):
     assert results.get(blocking=True, timeout=5) == names
 
 
+def test_a_restart_begins_where_the_process_began_wherever_tasks_have_gone(make_app: Make):
+    app = make_app()
+    consumer = app.consume()
+    app.tasks.go_away("away")
+    consumer.wait_for(lambda: app.noted("ran")["away"], "a task that goes away")
+    consumer.send(signal.SIGHUP)
+    consumer.wait_for(lambda: app.times("started", consumer.pid) == 2, "a restart")
+    consumer.stop()
+
+
+def test_a_directory_that_is_gone_is_a_clear_mistake(make_app: Make):
+    consumer = make_app().start(shell='mkdir gone && cd gone && rmdir ../gone && exec "$@"')
+    assert consumer.ends() == 2
+    assert "the current directory cannot be read (No such file or directory)" in consumer.said
+    assert "Traceback" not in consumer.said
+
+
 def catches(pid: int, number: int) -> bool:
     """Say whether a process has a handler for a signal."""
     with open(f"/proc/{pid}/status") as status:

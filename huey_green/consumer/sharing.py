@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MIT
+"""One pool of slots for the tasks of several queues: by weight, or one before the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from huey_green.consumer.fetcher import FETCH_LIMIT, FETCH_WAIT, Fetcher
+from huey_green.consumer.slots import Slots
+from huey_green.message import Delivery
+
+
+class Share(NamedTuple):
+    """What a queue gets of a pool."""
+
+    #: How much of it, beside the weights of the others, while all of them have work.
+    weight: float = 1.0
+    #: Most tasks of this queue that run at once; None for as many as the pool has room for.
+    limit: int | None = None
+
+
+class Pool:
+    """Room for ``limit`` tasks at once, of all lanes together.
+
+    While several lanes want more, each gets its share; what one does not want is for the others.
+    With ``strict`` a lane gets only what those before it do not want.
+    """
+
+    def __init__(self, limit: int, strict: bool = False) -> None:
+        self.limit = limit
+        self.strict = strict
+        self.busy = 0
+        self.lanes: list[Lane] = []
+
+    def lane(self, share: Share, work: Callable[[Delivery], None]) -> Lane:
+        """Add a lane after those that there are."""
+        lane = Lane(self, share, work)
+        self.lanes.append(lane)
+        return lane
+
+    def grant(self, lane: Lane) -> int:
+        """Return for how many more tasks ``lane`` may ask now."""
+        free = self.limit - sum(one.load for one in self.lanes)
+        own = lane.limit - lane.load
+        if free <= 0 or own <= 0:
+            return 0
+        if self.strict:
+            before = self.lanes[: self.lanes.index(lane)]
+            return 0 if any(one.wants for one in before) else min(free, own)
+        others = [one for one in self.lanes if one is not lane and one.wants]
+        if any(one.load / one.weight < lane.load / lane.weight for one in others):
+            return 0  # That one comes first.
+        if others:
+            weights = lane.weight + sum(one.weight for one in others)
+            fair = math.ceil(self.limit * lane.weight / weights) - lane.load
+            return min(free, own, max(1, fair))
+        return min(free, own)
+
+    def enter(self) -> None:
+        """Note that a task begins."""
+        self.busy += 1
+        if self.busy >= self.limit:
+            for lane in self.lanes:
+                lane.held = True
+
+    def leave(self) -> None:
+        """Note that a task has ended."""
+        self.busy -= 1
+        for lane in self.lanes:
+            if lane.held:
+                lane.held = False
+                lane.go_on()
+
+    def look_again(self) -> None:
+        """Have all lanes that wait for room look whether there is some now."""
+        for lane in self.lanes:
+            lane.look_again()
+
+
+class Lane(Slots):
+    """The slots of one queue, which share the room of a pool."""
+
+    def __init__(self, pool: Pool, share: Share, work: Callable[[Delivery], None]) -> None:
+        super().__init__(pool.limit if share.limit is None else share.limit, self._enter)
+        self.weight = share.weight
+        self._pool = pool
+        self._work_off = work
+        #: What was granted and is being fetched.
+        self._granted = 0
+        self._waits = False
+        #: Whether there was nothing in the queue at the last look, and there is nothing yet.
+        self.is_idle = False
+
+    @property
+    def load(self) -> int:
+        """How much of the pool it has."""
+        return self._busy + len(self._ready) + self._granted
+
+    @property
+    def wants(self) -> bool:
+        """Whether it would take more of the pool, as far as is known."""
+        return not (self._closed or self.is_idle) and self.load - self._granted < self.limit
+
+    def capacity(self) -> int:
+        """Wait until there is room for this queue; return how much, 0 once closed."""
+        self.is_idle = False
+        while not self._closed:
+            granted = self._pool.grant(self)
+            if granted:
+                self._granted = min(granted, FETCH_LIMIT)
+                return self._granted
+            self._waits = True
+            self._room.clear()
+            self._room.wait()
+            self._waits = False
+        return 0
+
+    def note_empty(self) -> None:
+        """Nothing comes from the queue for now: what was granted is for the others."""
+        self._granted = 0
+        self.is_idle = True
+        self._pool.look_again()
+
+    def put(self, deliveries: Iterable[Delivery]) -> None:
+        """Give work to the greenlets, in place of what was granted for it."""
+        self._granted = 0
+        super().put(deliveries)
+        self._pool.look_again()  # It may want no more.
+
+    def close(self) -> None:
+        """Begin no further delivery; what this lane had is for the others."""
+        super().close()
+        self._granted = 0
+        self._pool.look_again()
+
+    def go_on(self) -> None:
+        """There is room to begin what was put."""
+        if self._ready and not self._closed:
+            self._call_one()
+
+    def look_again(self) -> None:
+        """There may be room for more."""
+        if self._waits and self._pool.grant(self):
+            self._room.set()
+
+    def _make_room(self) -> None:
+        self._pool.look_again()
+
+    def _enter(self, delivery: Delivery) -> None:
+        self._pool.enter()
+        try:
+            self._work_off(delivery)
+        finally:
+            self._pool.leave()
+
+
+class LaneFetcher(Fetcher):
+    """Tells the others when its queue is empty, and lets them have its room until it is not."""
+
+    _slots: Lane
+
+    def _fetch(self, limit: int) -> list[Delivery]:
+        try:
+            deliveries = self._ask(limit, 0.0)
+            if not deliveries:
+                self._slots.note_empty()
+                if self._storage.blocking:
+                    # One: by the time that it comes there may be no room for more.
+                    deliveries = self._ask(1, FETCH_WAIT)
+        except BaseException:
+            self._slots.note_empty()
+            raise
+        return deliveries
