@@ -130,6 +130,7 @@ class World:
         base = ["-w", "20", "-q", "--lease", f"{self.lease:g}"]
         who = f"c{self._names['consumer']}"
         consumer = Consumer(who, self.directory, self.ledger, [*base, *options], extra)
+        consumer.consumes = lambda: self.count("started", by=who) > self.count("stopped", by=who)
         self.consumers.append(consumer)
         if start:
             consumer.wait_for(lambda: self.has("started", by=who), "a start")
