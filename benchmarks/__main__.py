@@ -2,7 +2,8 @@
 """The command: ``python -m benchmarks WORKLOAD [--quick] [--json FILE] [--rounds N]``.
 
 ``peers`` compares with other task queues (``benchmarks.peers.command``); it is also what runs
-when there is an option ``--peers`` and no workload.
+when there is an option ``--peers`` and no workload. ``check`` looks for what has become twice as
+expensive (``benchmarks.check``).
 
 Exit status 0 when everything was measured, whether or not a goal was met: a noisy machine is
 no error. 1 when something under measurement failed, with the end of its log.
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import idle, io, latency, report, throughput
+from benchmarks.check import main as check
 from benchmarks.peers.command import main as peers
 from benchmarks.runner import Bench, ChildFailed, Scale, bench
 
@@ -33,8 +35,8 @@ WORKLOADS: dict[str, Callable[[Bench, Scale], list[report.Table]]] = {
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     arguments = sys.argv[1:]
-    if arguments[:1] == ["peers"]:
-        return peers(arguments[1:])
+    if arguments[:1] in (["peers"], ["check"]):
+        return {"peers": peers, "check": check}[arguments[0]](arguments[1:])
     if arguments and arguments[0].startswith("--peers"):
         return peers(arguments)
     return _workloads()

@@ -58,9 +58,9 @@ def run(bench: Bench, scale: Scale) -> list[Table]:
         scale,
         "round trip of a blocking result",
         {
-            "floor, LPUSH and BLPOP": _floor_round_trip,
-            "LIST": lambda bench, samples: _our_round_trip(bench, "list", samples),
-            "ZSET": lambda bench, samples: _our_round_trip(bench, "zset", samples),
+            "floor, LPUSH and BLPOP": floor_round_trips,
+            "LIST": lambda bench, samples: our_round_trips(bench, "list", samples),
+            "ZSET": lambda bench, samples: our_round_trips(bench, "zset", samples),
         },
         ROUND_TRIP_GOAL,
     )
@@ -143,7 +143,7 @@ def _checked(delays: Sequence[float], samples: int, title: str) -> list[float]:
     return list(delays[WARM_UP:])
 
 
-def _our_round_trip(bench: Bench, queue: str, samples: int) -> list[float]:
+def our_round_trips(bench: Bench, queue: str, samples: int) -> list[float]:
     ours = Ours(bench, queue=queue, results=True)
 
     def call(value: int) -> int:
@@ -156,7 +156,7 @@ def _our_round_trip(bench: Bench, queue: str, samples: int) -> list[float]:
     return seconds
 
 
-def _floor_round_trip(bench: Bench, samples: int) -> list[float]:
+def floor_round_trips(bench: Bench, samples: int) -> list[float]:
     def call(value: int) -> int:
         bench.redis.lpush(QUEUE_KEY, value)
         popped = bench.redis.blpop([REPLY_KEY], PATIENCE)

@@ -167,7 +167,7 @@ def wait_for(tally: Tally, count: int, worker: Family, what: str) -> None:
         worker.check()
         if time.monotonic() > ends_at:
             raise worker.failure(f"{what}: ran {tally.ran()} of {count} in {PATIENCE:g} s")
-        time.sleep(0.005)
+        time.sleep(0.001)
 
 
 def _database(url: str, number: int) -> Any:

@@ -17,8 +17,9 @@ of their own. All use one private redis-server on loopback TCP without persisten
 turns: in each round everybody once. A figure is the median of the rounds, beside the lowest and
 the highest; a ratio is the median of the rounds' ratios. "ours is" tells how many times better
 huey_green is than the row. A task tells that it ran through a byte of shared memory; what is lost
-or runs twice is reported. The clock runs from the first task that ran to the last one. Memory is
-the peak, of several processes the sum of what is theirs (PSS)."""
+or runs twice is reported. The clock runs from when a tenth of the no-ops has run, or the first
+sleep began, until the last task has run. Memory is the peak, of several processes the sum of what
+is theirs (PSS)."""
 
 
 def peers_report(around: Mapping[str, Any], tables: Sequence[Table], contest: Contest) -> str:

@@ -14,6 +14,9 @@ from benchmarks.runner import ChildFailed, Family
 #: Tasks before those that count: they make connections and show that the worker is up.
 WARM_UP = 10
 
+#: Of no-ops, one in so many runs before the clock does.
+AHEAD = 10
+
 #: A worker that does nothing for so long is given up.
 STALLED = 20.0
 
@@ -58,9 +61,10 @@ class Turn:
 def drain(arena: Arena, entry: Entry, work: Work) -> Turn:
     """Let the contestant work off a backlog.
 
-    The clock runs from when the first task is seen to have run to when the last one is: neither
-    start and imports nor the last acknowledgement are part of it. A task that was lost, or a
-    result that is missing, is an error.
+    The clock runs until the last task is seen to have run; of no-ops from when a tenth of them
+    has, of sleeps from the beginning of the first one. So start and imports are not part of it,
+    nor are, of no-ops, the connections that some open one by one for each worker. A task that
+    was lost, or a result that is missing, is an error.
     """
     tally = Tally(arena.bench.directory, work.count)
     environment = arena.environment(entry, tally, work.workers, work.results, latency=False)
@@ -85,7 +89,8 @@ def _expect_results(arena: Arena, entry: Entry, count: int) -> None:
 
 def _watched(arena: Arena, worker: Family, tally: Tally, work: Work, others: int) -> Turn:
     bench = arena.bench
-    wait_for(tally, 1, worker, "waiting for the first task")
+    ahead = 1 if work.seconds else max(1, work.count // AHEAD)
+    wait_for(tally, ahead, worker, "waiting for the first tasks")
     began_at = time.perf_counter()
     first = last = tally.ran()
     moved_at = now = began_at

@@ -51,7 +51,7 @@ class Amount:
     loaded: float = 0.5
 
 
-QUICK = Amount(1, 1.0, 20_000, 15.0, 100, 500, [(0.1, 500, 4)])
+QUICK = Amount(1, 1.0, 30_000, 15.0, 100, 1_000, [(0.1, 500, 4)])
 FULL = Amount(
     3,
     10.0,
