@@ -17,8 +17,9 @@ from huey_green.storage.base import BaseStorage
 
 log = logging.getLogger("huey_green.consumer")
 
-#: Seconds between heartbeats, as a share of the lease: one may be lost.
-SHARE = 1 / 3
+#: As shares of the lease: the time between heartbeats, that for which one waits for its answer,
+#: and that to the next one if it was lost. That one has its time, too, before the lease ends.
+SHARE, PATIENCE, AGAIN = 1 / 3, 1 / 4, 1 / 6
 
 #: Seconds after a heartbeat that was lost, at most: a storage that is back hears from those that
 #: live before their leases are taken for ended. See ``Reaper``.
@@ -54,11 +55,12 @@ class Heartbeat:
         self._ended.acquire(True, timeout)
 
     def _run(self) -> None:
-        storage = self._storage.independent()
+        storage = self._storage.independent(self._lease * PATIENCE)
         regular = pause = self._lease * SHARE
+        soon = self._lease * AGAIN
         try:
             while not self._stop.acquire(True, pause):
-                pause = regular if self._beat(storage) else min(regular, jittered(RETRY))
+                pause = regular if self._beat(storage) else min(soon, jittered(RETRY))
         finally:
             storage.close()
             self._leave_hub()

@@ -69,8 +69,11 @@ class DocumentedStorage:
         """Return what a person needs to recognise the storage, without any secret in it."""
         return type(self).__name__
 
-    def independent(self) -> Self:
-        """Return a handle on the same data that another native thread may use beside this one."""
+    def independent(self, patience: float | None = None) -> Self:
+        """Return a handle on the same data that another native thread may use beside this one.
+
+        Over a network its calls wait no longer than ``patience`` seconds for an answer.
+        """
         return self
 
     def time(self) -> float:

@@ -36,7 +36,7 @@ def test_a_heartbeat_that_has_ended_leaves_no_hub():
     loop = get_hub().loop
 
     class Storage:
-        def independent(self):
+        def independent(self, patience=None):
             return self
 
         def extend(self, consumer, lease):

@@ -14,8 +14,10 @@ class Storage:
         self.ahead = 0.0
         self.known: dict[str, float] = {}
         self._is_there = list(is_there)
+        self.patience = 0.0
 
-    def independent(self):
+    def independent(self, patience=None):
+        self.patience = patience
         return self
 
     def close(self):
@@ -123,6 +125,50 @@ def test_a_heartbeat_that_found_no_storage_is_soon_followed_by_another():
     eventually(lambda: len(storage.calls) > 30, "a beat that found it", 15.0)
     beating.stop()
     assert storage.calls == [*["extend"] * 31, "close"]
+
+
+@patched
+def test_a_heartbeat_and_the_one_after_it_have_their_time_before_the_lease_ends():
+    from huey_green.consumer import heartbeat
+
+    lease, storage = 0.06, Storage()
+    beating = heartbeat.Heartbeat(storage, "me", lease)
+    beating.start()
+    eventually(lambda: storage.calls, "a beat")
+    beating.stop()
+    assert 0 < storage.patience <= lease / 3
+    one_is_lost = heartbeat.SHARE + heartbeat.PATIENCE + heartbeat.AGAIN
+    assert one_is_lost * lease + storage.patience <= lease * 1.0001
+
+
+@patched
+def test_a_heartbeat_whose_connection_is_silent_is_followed_by_one_over_another(name):
+    """The first connection goes to somebody who never answers, as after a lost route."""
+    import socket
+
+    from huey_green import RedisHuey
+    from huey_green.consumer import heartbeat
+    from huey_green.testing.redis import PrivateRedis
+
+    with PrivateRedis() as server, socket.create_server(("127.0.0.1", 0)) as silent:
+        huey = RedisHuey(name, url=server.url)
+        make, made = huey.storage.link._pool.connection_class, []
+
+        def connection(**kwargs):
+            if not made:
+                kwargs["port"] = silent.getsockname()[1]
+            made.append(make(**kwargs))
+            return made[-1]
+
+        huey.storage.link._pool.connection_class = connection
+        beating = heartbeat.Heartbeat(huey.storage, "me", 1.0)
+        beating.start()
+        eventually(lambda: len(made) > 1, "another connection", 4.0)
+        beating.stop()
+        huey.storage.link._pool.connection_class = make
+        assert [one.socket_timeout for one in made] == [0.25] * len(made)
+        assert "me" in huey.storage.consumers()
+        huey.storage.close()
 
 
 @patched

@@ -32,6 +32,36 @@ def test_any_number_of_failed_calls_leaves_nothing_that_keeps_later_ones_from_wo
         link.close()
 
 
+def test_a_handle_with_little_patience_does_not_wait_as_long_as_others() -> None:
+    with PrivateRedis() as server:
+        storage = RedisStorage(url=server.url)
+        storage.ping()
+        hasty = storage.independent(0.2)
+        server.pause()
+        others = Running(storage.ping)
+        with pytest.raises(StorageUnavailable):
+            hasty.ping()
+        assert not others.ended
+        server.resume()
+        others.result()
+        hasty.ping()
+        hasty.close()
+        storage.close()
+
+
+@pytest.mark.parametrize("timeout", [None, 0.1, 30.0])
+def test_patience_makes_no_timeout_longer(
+    redis_server: PrivateRedis, timeout: float | None
+) -> None:
+    options = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+    pool = redis.ConnectionPool.from_url(redis_server.url, **options)
+    connection = Link(connection_pool=pool).another(patience=2.0).new_connection()
+    bound = min(timeout or 2.0, 2.0)
+    assert (connection.socket_timeout, connection.socket_connect_timeout) == (bound, bound)
+    assert pool.connection_kwargs["socket_timeout"] == timeout
+    pool.disconnect()
+
+
 def test_a_pool_that_the_application_shares_is_left_as_it_was(redis_server: PrivateRedis) -> None:
     pool = redis.ConnectionPool.from_url(redis_server.url, decode_responses=True)
     link = Link(connection_pool=pool)

@@ -51,7 +51,7 @@ class FileStorage(FileResults):
     leases = True
     blocks_thread = True
 
-    def independent(self) -> FileStorage:
+    def independent(self, patience: float | None = None) -> FileStorage:
         """Return a handle on the same folder with a native thread of its own."""
         return type(self)(
             self.name,

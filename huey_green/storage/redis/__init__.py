@@ -51,10 +51,10 @@ class _Redis(RedisLimits, RedisDeadLetters, RedisResults):
     def _name_keys(self, clean_name: bool) -> Keys:
         return Keys(self.name, clean_name)
 
-    def independent(self) -> _Redis:
+    def independent(self, patience: float | None = None) -> _Redis:
         other = type(self).__new__(type(self))
         other.__dict__.update(self.__dict__)
-        other.link = self.link.another()
+        other.link = self.link.another(patience=patience)
         other._open(self.blocking, self._clean_name)
         return other
 

@@ -8,6 +8,7 @@ callers should take turns.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import socket
@@ -106,12 +107,15 @@ class Link:
         connection_pool: redis.ConnectionPool | None = None,
         max_connections: int | None = None,
         read_timeout: float | None = None,
+        patience: float | None = None,
         **params: Any,
     ) -> None:
-        """``read_timeout`` is how long an answer may take, in seconds; None leaves it as set up."""
+        """``read_timeout`` is how long an answer may take, in seconds; None leaves it as set up.
+        ``patience`` bounds that, and how long it may take to connect."""
         self._pool = pool_of(url, connection_pool, params)
         self._limit = max_connections or MAX_CONNECTIONS
         self._read_timeout = read_timeout
+        self._patience = patience
         self.where = where(self._pool)
         #: Called when the server is silent or no master: for who waits on a connection of his own.
         self.when_silent: list[Callable[[], None]] = []
@@ -136,9 +140,14 @@ class Link:
         """
         return self._thread != thread_ident() and has_own_sockets()
 
-    def another(self, max_connections: int = 1, read_timeout: float | None = None) -> Link:
+    def another(
+        self,
+        max_connections: int = 1,
+        read_timeout: float | None = None,
+        patience: float | None = None,
+    ) -> Link:
         """Return a link to the same server that shares no connection with this one."""
-        return Link(None, apart(self._pool), max_connections, read_timeout)
+        return Link(None, apart(self._pool), max_connections, read_timeout, patience)
 
     def new_connection(self, read_timeout: float | None = None) -> Any:
         """Return a connection that is not opened yet and belongs to the caller.
@@ -152,6 +161,10 @@ class Link:
         connection: Any = self._pool.connection_class(**kwargs)
         if read_timeout is not None:
             connection.socket_timeout = read_timeout
+        if self._patience is not None:
+            for name in ("socket_timeout", "socket_connect_timeout"):
+                bound = getattr(connection, name, None) or math.inf
+                setattr(connection, name, min(bound, self._patience))
         return connection
 
     def execute(self, *command: Any) -> Any:

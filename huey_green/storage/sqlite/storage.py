@@ -83,7 +83,7 @@ class SqliteStorage(SqliteResults):
     def describe(self) -> str:
         return self._database.describe()
 
-    def independent(self) -> SqliteStorage:
+    def independent(self, patience: float | None = None) -> SqliteStorage:
         """Return a handle on the same file with connections of its own."""
         given = self._options._asdict()
         del given["connect"]
