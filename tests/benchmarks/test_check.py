@@ -17,7 +17,7 @@ def test_a_doubled_cost_misses_its_bound_and_noise_does_not(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     recorded = {"doubled": 1.5, "noisy": 1.5}
-    missed = check._judge("time", {"doubled": 3.0, "noisy": 2.0}, recorded, check.TOLERANCE)
+    missed = check._judge("cost", {"doubled": 3.0, "noisy": 2.0}, recorded, check._tolerance)
     assert missed == 1
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert "MISSED" in lines["doubled"]
@@ -25,7 +25,7 @@ def test_a_doubled_cost_misses_its_bound_and_noise_does_not(
 
 
 def test_what_was_recorded_and_is_no_longer_measured_is_a_miss() -> None:
-    assert check._judge("time", {}, {"gone": 1.0}, check.TOLERANCE) == 1
+    assert check._judge("time", {}, {"gone": 1.0}, check._tolerance) == 1
 
 
 def test_every_bound_is_closer_than_a_doubling() -> None:
