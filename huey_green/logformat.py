@@ -102,16 +102,32 @@ def is_coloured(options: LogOptions) -> bool:
 
 def formatter_of(options: LogOptions, coloured: bool) -> logging.Formatter:
     """Return what makes lines of records."""
-    return (_ColouredLines if coloured else _Lines)(_SIMPLE if options.simple else _FULL)
+    return _Lines(options.simple, coloured)
 
 
 class _Lines(logging.Formatter):
-    """The date and time are made once a second: they are half of what a line costs."""
+    """As ``_FULL`` or ``_SIMPLE`` says, and quick: there may be a line for each task."""
 
-    _second = -1
-    _text = ""
+    def __init__(self, simple: bool, coloured: bool) -> None:
+        super().__init__(_SIMPLE if simple else _FULL)
+        self._simple = simple
+        self._coloured = coloured
+        self._second = -1
+        self._text = ""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record) if has_more(record) else self._line(record)
+        colour = _COLOURS.get(record.levelno) if self._coloured else None
+        return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
+
+    def _line(self, record: logging.LogRecord) -> str:
+        when, said = self.formatTime(record), record.getMessage()
+        if self._simple:
+            return f"{when} {said}"
+        return f"[{when}] {record.levelname}:{record.name}:{record.process}:{said}"
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        # The date and time are made once a second: they are half of what a line costs.
         second = int(record.created)
         if second != self._second:
             self._text = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
@@ -119,8 +135,6 @@ class _Lines(logging.Formatter):
         return f"{self._text},{int(record.msecs):03d}"
 
 
-class _ColouredLines(_Lines):
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        colour = _COLOURS.get(record.levelno)
-        return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
+def has_more(record: logging.LogRecord) -> bool:
+    """Say whether more than one line is to be made of a record."""
+    return bool(record.exc_info or record.exc_text or record.stack_info)

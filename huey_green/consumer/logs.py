@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import deque
 from contextlib import suppress
 
 from gevent.hub import get_hub
@@ -24,9 +25,16 @@ class _PerTurn(logging.Handler):
     def __init__(self, output: Output) -> None:
         super().__init__()
         self._output = output
-        self._lines: list[str] = []
+        # Native threads may add to it while it is being emptied.
+        self._lines: deque[str] = deque()
         self._loop_thread = thread_ident()
         self._is_due = False
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        # Without a lock, which costs as much as a line.
+        if self.filter(record):
+            self.emit(record)
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -47,13 +55,13 @@ class _PerTurn(logging.Handler):
     def flush(self) -> None:
         """Write what has been collected."""
         self._is_due = False
-        lines, self._lines = self._lines, []
+        lines = [self._lines.popleft() for _ in range(len(self._lines))]
         if lines:
             try:
                 self._output.write("\n".join(lines) + "\n")
             except RuntimeError:
                 # A signal handler logs in the midst of a write: with the next turn, then.
-                self._lines[:0] = lines
+                self._lines.extendleft(reversed(lines))
                 self._flush_soon()
             except (OSError, ValueError) as error:
                 # A full disk or a closed pipe must not end what it only reports.
