@@ -19,7 +19,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import idle, io, latency, report, throughput
+from benchmarks import (
+    backlog,
+    flows,
+    http,
+    idle,
+    io,
+    latency,
+    payloads,
+    report,
+    scheduled,
+    start,
+    throughput,
+    waiting,
+)
 from benchmarks.check import main as check
 from benchmarks.peers.command import main as peers
 from benchmarks.runner import Bench, ChildFailed, Scale, bench
@@ -29,6 +42,13 @@ WORKLOADS: dict[str, Callable[[Bench, Scale], list[report.Table]]] = {
     "io": io.run,
     "latency": latency.run,
     "idle": idle.run,
+    "backlog": backlog.run,
+    "start": start.run,
+    "payloads": payloads.run,
+    "waiting": waiting.run,
+    "flows": flows.run,
+    "time": scheduled.run,
+    "http": http.run,
 }
 
 
@@ -71,13 +91,51 @@ def _measure(names: list[str], scale: Scale) -> dict[str, Any]:
 
 
 def _scale(options: argparse.Namespace) -> Scale:
-    rounds = options.rounds
     if options.tasks:
         few = options.tasks
-        return Scale(rounds, few, few, few, 0.5, [(few, 0.01, 50)])
+        return Scale(
+            rounds=options.rounds,
+            tasks=few,
+            one_by_one=few,
+            samples=few,
+            idle_seconds=0.5,
+            sleeps=[(few, 0.01, 50)],
+            backlogs=(few, 2 * few),
+            waiting=few,
+            callers=few,
+            scheduled=(few, 1.0),
+            members=few,
+            cron_tasks=0,
+        )
     if options.quick:
-        return Scale(rounds, 10_000, 5_000, 500, 5.0, [(2_000, 0.1, 500)])
-    return Scale(rounds, 100_000, 20_000, 500, 10.0, [(10_000, 0.1, 500), (20_000, 1.0, 5000)])
+        return Scale(
+            rounds=options.rounds,
+            tasks=10_000,
+            one_by_one=5_000,
+            samples=500,
+            idle_seconds=5.0,
+            sleeps=[(2_000, 0.1, 500)],
+            backlogs=(10_000, 100_000),
+            waiting=5_000,
+            callers=500,
+            scheduled=(10_000, 6.0),
+            members=1_000,
+            cron_tasks=0,
+        )
+    return Scale(
+        rounds=options.rounds,
+        tasks=100_000,
+        one_by_one=20_000,
+        samples=500,
+        idle_seconds=10.0,
+        sleeps=[(10_000, 0.1, 500), (20_000, 1.0, 5_000), (60_000, 1.0, 20_000)],
+        backlogs=(10_000, 1_000_000),
+        waiting=20_000,
+        callers=2_000,
+        scheduled=(100_000, 60.0),
+        members=1_000,
+        cron_tasks=1_000,
+    )
 
 
 def _options() -> argparse.Namespace:

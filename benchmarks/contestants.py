@@ -71,8 +71,10 @@ class Ours:
         quiet: bool = True,
         observed: bool = False,
         at_most_once: bool = False,
+        serializer: str = "pickle",
+        cron_tasks: int = 0,
     ) -> None:
-        self.app: App = build(bench.url, queue, results)
+        self.app: App = build(bench.url, queue, results, serializer=serializer)
         self.results = results
         logging = ("-q",) if quiet else ("-l", str(bench.directory / "consumer.log"))
         self._arguments = (
@@ -85,10 +87,16 @@ class Ours:
             "BENCHMARK_RESULTS": "1" if results else "0",
             "BENCHMARK_OBSERVED": "1" if observed else "0",
             "BENCHMARK_AT_MOST_ONCE": "1" if at_most_once else "0",
+            "BENCHMARK_SERIALIZER": serializer,
+            "BENCHMARK_CRON_TASKS": str(cron_tasks),
         }
 
+    def command(self) -> tuple[Sequence[str], dict[str, str]]:
+        """Return what a child is started with: its arguments and its environment."""
+        return self._arguments, self._environment
+
     def start(self) -> Child:
-        return Child("the consumer", self._arguments, self._environment)
+        return Child("the consumer", *self.command())
 
     def waiting(self) -> int:
         return len(self.app.huey)
@@ -103,6 +111,23 @@ class Ours:
 
     def executed(self) -> int:
         return int(self.app.summary().get("executed", 0))
+
+
+class Flow(Ours):
+    """Ours with ``first`` messages that make ``total`` runs: follow-ups, callbacks, retries."""
+
+    def __init__(self, bench: Bench, first: int, total: int, **options: Any) -> None:
+        super().__init__(bench, **options)
+        self._first, self._total = first, total
+
+    def waiting(self) -> int:
+        waiting = super().waiting()
+        return self._total if waiting == self._first else waiting
+
+    def left(self, total: int) -> int:
+        storage = self.app.huey.storage
+        # What follows is enqueued in the step that settles what it follows.
+        return any(storage.queue_size() or storage.in_flight() for _ in range(2))
 
 
 def push_floor_messages(redis: Any, count: int) -> None:

@@ -52,6 +52,17 @@ class Scale:
     idle_seconds: float
     #: (how many, seconds each, workers)
     sleeps: Sequence[tuple[int, float, int]]
+    #: Two lengths of a backlog, or of a schedule, that are compared.
+    backlogs: tuple[int, int]
+    #: Tasks that wait at once, at so many workers; and callers that wait for results.
+    waiting: int
+    callers: int
+    #: Tasks scheduled, and the seconds over which they are due.
+    scheduled: tuple[int, float]
+    #: Members of a chord.
+    members: int
+    #: Periodic tasks; 0 leaves them out, for they take until the next minute.
+    cron_tasks: int
 
 
 class Child:
@@ -210,6 +221,10 @@ class Bench:
         prefix = f"{KEPT}{name}:".encode()
         for key in self.redis.scan_iter(prefix + b"*"):
             self.redis.copy(key, key.removeprefix(prefix))
+
+    def drop_kept(self) -> None:
+        """Forget all backlogs."""
+        self.redis.flushdb()
 
     def connections(self) -> int:
         return int(self.redis.info("clients")["connected_clients"])

@@ -16,4 +16,6 @@ huey = build(
     results=os.environ["BENCHMARK_RESULTS"] == "1",
     observed=os.environ["BENCHMARK_OBSERVED"] == "1",
     at_most_once=os.environ["BENCHMARK_AT_MOST_ONCE"] == "1",
+    serializer=os.environ["BENCHMARK_SERIALIZER"],
+    cron_tasks=int(os.environ["BENCHMARK_CRON_TASKS"]),
 ).huey

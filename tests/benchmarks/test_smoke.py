@@ -37,6 +37,13 @@ ROWS = {
     ],
     "io": ["floor, new greenlets", "LIST, results", "floor, reused greenlets"],
     "latency": ["floor, BLMOVE, p50", "LIST, p50", "ZSET, p99", "floor, LPUSH and BLPOP, p50"],
+    "payloads": ["pickle, 100 B", "json, 1 MB"],
+    "backlog": ["LIST, 50 wait", "ZSET, 100 wait", "100 scheduled, nothing is due"],
+    "start": ["import huey_green alone", "huey_green --help", "until a first task has run"],
+    "waiting": ["each of them", "connections"],
+    "flows": ["pipelines of 3", "chords of 50", "tasks that fail once"],
+    "time": ["late, p50"],
+    "http": ["makespan"],
     "idle": ["-w 5000, Redis commands", "-w 5000, connections", "-w 1, CPU", "-w 1, memory"],
 }
 
