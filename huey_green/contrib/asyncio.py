@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from huey_green import clock
-from huey_green.exceptions import ResultTimeout
+from huey_green.exceptions import ResultTimeout, StorageRefused, StorageUnavailable
 from huey_green.ports import ResultSource
 from huey_green.result import ChordResult, Result, ResultGroup
+from huey_green.storage.absence import absence_of
 
 __all__ = ["aget_result", "aget_result_group"]
 
@@ -27,6 +29,9 @@ R = TypeVar("R")
 #: Seconds from the first look to the second, from which on they grow; the most there are between
 #: two looks; and the least, in which others may come and be looked for with the same call.
 FIRST_DELAY, LONGEST_DELAY, PAUSE = 0.01, 0.25, 0.005
+
+#: Seconds for which one call waits for a storage that is away.
+AWAY = 0.25
 
 #: Most that are looked for in one call: those whose results are there wait for its end.
 AT_ONCE = 200
@@ -45,6 +50,9 @@ async def aget_result(
     after ``timeout`` seconds. The pause between two looks grows by ``backoff``, up to
     ``max_delay`` or a quarter of a second. With ``preserve`` the result stays in the store. It
     can be canceled; a result that was read meanwhile is kept in ``res``.
+
+    A storage that is away is waited for, and if ``timeout`` ends meanwhile ``StorageUnavailable``
+    is raised; what waiting does not cure is raised at once, see ``Result.get``.
     """
     result = res.callback if isinstance(res, ChordResult) else res
     waiter = _Waiter(result, preserve, backoff, min(max_delay, LONGEST_DELAY), timeout)
@@ -92,13 +100,16 @@ class _Waiter:
         self.due_at = clock.monotonic()
         self._ends_at = float("inf") if timeout is None else self.due_at + timeout
 
-    def answer(self, answer: _Answer | None, now: float) -> None:
-        """Hand over what a look has found, or say when to look again."""
+    def answer(
+        self, answer: _Answer | None, now: float, away: StorageUnavailable | None = None
+    ) -> None:
+        """Hand over what a look has found, or say when to look again; ``away`` says why it found
+        nothing."""
         if self.future.done():
             return  # Canceled during the look.
         if answer is None and now >= self._ends_at:
             text = f"no result of task {self.result.id} within {self._timeout:g} s"
-            self.future.set_exception(ResultTimeout(text))
+            self.future.set_exception(away or ResultTimeout(text))
         elif answer is None:
             self.due_at = min(now + self._delay, self._ends_at)
             self._delay = min(self._delay * self._backoff, self._longest)
@@ -159,13 +170,19 @@ class _Watch:
         asked = [(waiter.result, waiter.preserve) for waiter in due]
         loop = asyncio.get_running_loop()
         answers: Sequence[_Answer | None]
+        away = None
         try:
             answers = await loop.run_in_executor(None, _read, self.huey, asked)
-        except Exception as error:  # The storage is away: whoever waits is told.
-            answers = [_Answer(error=error)] * len(due)
+        except Exception as error:
+            if isinstance(error, StorageUnavailable) and not isinstance(error, StorageRefused):
+                answers, away = [None] * len(due), error
+            else:
+                answers = [_Answer(error=error)] * len(due)
         now = clock.monotonic()
         for waiter, answer in zip(due, answers, strict=True):
-            waiter.answer(answer, now)
+            waiter.answer(answer, now, away)
+        if away is not None and self._waiters:
+            await loop.run_in_executor(None, _sit_out, self.huey, away, now + AWAY)
 
 
 def _read(huey: ResultSource, asked: Sequence[tuple[Result[Any], bool]]) -> list[_Answer | None]:
@@ -176,6 +193,11 @@ def _read(huey: ResultSource, asked: Sequence[tuple[Result[Any], bool]]) -> list
         _get(result, preserve) if result.has_been_read or result.id in found else None
         for result, preserve in asked
     ]
+
+
+def _sit_out(huey: ResultSource, error: StorageUnavailable, ends_at: float) -> None:
+    with suppress(StorageUnavailable):  # The next look will say.
+        absence_of(huey.storage).sit_out(error, ends_at)
 
 
 def _get(result: Result[Any], preserve: bool) -> _Answer | None:

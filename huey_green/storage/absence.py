@@ -28,8 +28,9 @@ FIRST_WAIT, LONGEST_WAIT = 0.1, 1.0
 #: Seconds that no lock waits for; some cannot wait for longer.
 LONG = 1e6
 
-#: Seconds in which nobody asked, after which an outage is taken for another one.
-ANOTHER = 60.0
+#: Seconds: who fails so soon after the last question meets the same outage. A server that answers
+#: questions may still take no writes.
+CALM = 5.0
 
 
 class Absence:
@@ -44,8 +45,9 @@ class Absence:
         self._asking = threading.Lock()
         #: How often it was seen to be back.
         self._returns = 0
-        # By the monotonic clock: when it was noticed, and when it was last asked.
-        self._began_at = self._asked_at = -math.inf
+        #: How often it was asked in this outage, and when last, by the monotonic clock.
+        self._tries = 0
+        self._asked_at = -math.inf
 
     @property
     def is_orphaned(self) -> bool:
@@ -78,34 +80,25 @@ class Absence:
             self._asking.release()
 
     def _ask_until_it_answers(self, error: StorageUnavailable, ends_at: float | None) -> None:
-        self._note_beginning(error)
-        failures = 0
+        if clock.monotonic() - self._asked_at > CALM:
+            self._tries = 0
+            log.warning("%s. Those who wait for results wait for it to come back", error)
         while (left := left_until(ends_at)) != 0:
-            pause = jittered(exponential(failures, FIRST_WAIT, 1.5, LONGEST_WAIT))
+            pause = jittered(exponential(self._tries, FIRST_WAIT, 1.5, LONGEST_WAIT))
             clock.sleep(pause if left is None else min(left, pause))
-            self._asked_at = clock.monotonic()
+            self._tries += 1
             try:
                 self._storage.ping()
             except StorageRefused:
                 raise
             except StorageUnavailable as again:
-                error, failures = again, failures + 1
+                error = again
             else:
-                self._note_end()
+                self._returns += 1
                 return
+            finally:
+                self._asked_at = clock.monotonic()
         raise error
-
-    def _note_beginning(self, error: StorageUnavailable) -> None:
-        now = clock.monotonic()
-        if now - self._asked_at > ANOTHER:
-            self._began_at = now
-            log.warning("%s. Those who wait for results wait for it to come back", error)
-
-    def _note_end(self) -> None:
-        lasted = clock.monotonic() - self._began_at
-        log.warning("%s answers again after %.1f s", self._storage.describe(), lasted)
-        self._asked_at = -math.inf
-        self._returns += 1
 
 
 def patiently(

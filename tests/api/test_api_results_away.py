@@ -176,7 +176,9 @@ def test_a_timeout_that_ends_after_the_outage_is_one(huey, server, add, said):
         running.result()
 
 
-def test_each_outage_is_logged_once(huey, server, add, said):
+def test_each_outage_is_logged_once(huey, server, add, said, monkeypatch):
+    monkeypatch.setattr(absence, "CALM", 0.0)
+    monkeypatch.setattr(absence, "LONGEST_WAIT", 0.01)
     for count in (1, 2):
         result = add(1, 2)
         server.kill()
@@ -184,6 +186,21 @@ def test_each_outage_is_logged_once(huey, server, add, said):
         eventually(lambda count=count: len(said()) == count, "the caller to notice")
         finish(huey, server)
         assert running.result() == 3
+
+
+def test_a_server_that_takes_no_writes_is_away_though_it_answers(huey, server, add, said):
+    result = add(1, 2)
+    assert run_all(huey) == 1
+    admin = RedisHuey("away", url=server.url).storage
+    admin.link.execute("REPLICAOF", "127.0.0.1", "1")
+    with pytest.raises(StorageUnavailable, match=r"READONLY|read only"):
+        result.get(True, timeout=1)
+    running = Running(lambda: result.get(True, PATIENCE))
+    eventually(lambda: absence.absence_of(huey.storage)._tries > 8, "many tries")
+    admin.link.execute("REPLICAOF", "NO", "ONE")
+    assert running.result() == 3
+    assert len(said()) == 1
+    admin.close()
 
 
 def test_who_does_not_wait_is_told_at_once(huey, server, add, said):

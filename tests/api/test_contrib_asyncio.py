@@ -7,6 +7,7 @@ import pytest
 from huey_green import MemoryHuey, ResultTimeout, StorageUnavailable, TaskException, chord
 from huey_green.contrib import asyncio as contrib
 from huey_green.contrib.asyncio import aget_result, aget_result_group
+from huey_green.exceptions import StorageRefused
 from huey_green.storage import MemoryStorage
 
 #: Seconds after which a test gives up waiting; none that passes comes near.
@@ -253,18 +254,57 @@ def test_who_takes_a_result_away_leaves_the_others_waiting():
     run(main)
 
 
-def test_a_storage_that_is_away_is_an_error_of_all_who_wait():
-    class Away(MemoryStorage):
-        def peek_many(self, keys):
-            raise StorageUnavailable("is away")
+class Away(MemoryStorage):
+    error = StorageUnavailable("is away")
+    looks = 0
 
+    def peek_many(self, keys):
+        self.looks += 1
+        if self.error is not None:
+            raise self.error
+        return super().peek_many(keys)
+
+
+def test_a_storage_that_is_away_is_waited_for():
+    huey = MemoryHuey(storage_class=Away, immediate=True, immediate_use_memory=False)
+    identity = huey.task()(lambda number: number)
+
+    async def main():
+        huey.storage.error = None
+        group = identity.map([1, 2, 3])
+        huey.storage.error = Away.error
+        values = asyncio.ensure_future(aget_result_group(group))
+        while huey.storage.looks < 3:
+            await asyncio.sleep(0.01)
+        huey.storage.error = None
+        assert await values == [1, 2, 3]
+
+    run(main)
+
+
+def test_a_timeout_that_ends_while_the_storage_is_away_says_so():
     huey = MemoryHuey(storage_class=Away)
+    identity = huey.task()(lambda number: number)
+
+    async def main():
+        waits = [aget_result(one, timeout=0.05) for one in identity.map([1, 2, 3])]
+        errors = await asyncio.gather(*waits, return_exceptions=True)
+        assert [type(error) for error in errors] == [StorageUnavailable] * 3
+
+    run(main)
+
+
+def test_what_waiting_does_not_cure_is_an_error_of_all_who_wait():
+    class Refusing(Away):
+        error = StorageRefused("another password")
+
+    huey = MemoryHuey(storage_class=Refusing)
     identity = huey.task()(lambda number: number)
 
     async def main():
         group = identity.map([1, 2, 3])
         errors = await asyncio.gather(*map(aget_result, group), return_exceptions=True)
-        assert [type(error) for error in errors] == [StorageUnavailable] * 3
+        assert [type(error) for error in errors] == [StorageRefused] * 3
 
     run(main)
 
