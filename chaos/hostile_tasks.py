@@ -156,8 +156,9 @@ def ends_with_much() -> bytes:
 
 
 def ends_in_another_directory() -> None:
-    os.makedirs("elsewhere", exist_ok=True)
-    os.chdir("elsewhere")
+    path = WORLD / "elsewhere"
+    path.mkdir(exist_ok=True)
+    os.chdir(path)
 
 
 def ends_in_a_removed_directory() -> None:

@@ -9,9 +9,10 @@ import sys
 
 def main() -> int:
     """Run the command line; return the exit status."""
-    from huey_green import parent
+    from huey_green import origin, parent
 
     argv = sys.argv[1:]
+    origin.note()
     parent.find()
     try:
         if _asks_for_help(argv):

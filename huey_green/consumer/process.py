@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import signal
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gevent.event import Event
 
-from huey_green import parent
+from huey_green import origin, parent
 from huey_green.consumer.forking import look_after_all
 from huey_green.consumer.memory import resident
 
@@ -74,8 +72,7 @@ class Process:
         self._restart = False
         #: Why another process is to take the place of this one.
         self._spent: str | None = None
-        self._arguments = [sys.executable, *sys.orig_argv[1:]]
-        self._directory = os.getcwd()
+        self._origin = origin.present or origin.Origin()
 
     def run(self) -> int:
         """Consume until asked to stop; return 0 when that went well. After SIGHUP it does not
@@ -151,14 +148,11 @@ class Process:
         self._be_replaced(f"{self._consumer.settings.max_tasks} tasks have run")
 
     def _replace(self) -> None:
-        log.info("restarting: %s", " ".join(self._arguments))
+        log.info("restarting: %s", self._origin)
         # Inherited by what follows: a further SIGHUP while it starts is not to end it.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:  # As when the process was started with it closed.
                 stream.flush()
-        # A task may have gone to another one, which may be gone itself.
-        with suppress(OSError):
-            os.chdir(self._directory)
-        os.execv(self._arguments[0], self._arguments)
+        self._origin.start_again()

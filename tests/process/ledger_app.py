@@ -70,10 +70,11 @@ held = []
 
 @huey.task()
 def go_away(n):
-    """Leaves the process in a directory that is gone."""
+    """Leaves the process in a directory that is gone, and without its environment."""
     directory = tempfile.mkdtemp()
     os.chdir(directory)
     os.rmdir(directory)
+    os.environ.clear()
     note("ran", n)
 
 

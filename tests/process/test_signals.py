@@ -205,7 +205,7 @@ def test_nothing_is_lost_under_load(app, number, options):
     assert results.get(blocking=True, timeout=5) == names
 
 
-def test_a_restart_begins_where_the_process_began_wherever_tasks_have_gone(make_app: Make):
+def test_a_restart_begins_as_the_process_did_whatever_tasks_have_changed(make_app: Make):
     app = make_app()
     consumer = app.consume()
     app.tasks.go_away("away")
