@@ -2,7 +2,7 @@
 PYTHON ?= $(shell test -x .venv/bin/python && echo .venv/bin/python || echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv check format test cover bench chaos soak demo docs dist clean
+.PHONY: help venv check format test cover bench peers costs chaos soak demo docs dist clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -26,11 +26,14 @@ test: ## all tests; starts its own Redis
 cover: ## all tests, with branch coverage
 	$(PYTHON) -m pytest -n 4 --cov --cov-report=term
 
-bench: ## throughput, sleeps, latency and idling, beside a bare loop on the same Redis
-	$(PYTHON) -m benchmarks throughput
-	$(PYTHON) -m benchmarks io
-	$(PYTHON) -m benchmarks latency
-	$(PYTHON) -m benchmarks idle
+bench: ## all that is measured beside a bare loop on the same Redis
+	$(PYTHON) -m benchmarks all
+
+peers: ## the same tasks with huey, Celery, dramatiq, arq, taskiq, SAQ and RQ, in a few minutes
+	$(PYTHON) -m benchmarks peers --quick
+
+costs: ## has anything become twice as expensive? Within a minute
+	$(PYTHON) -m benchmarks check
 
 chaos: ## break what can break under a running queue, for half an hour, and account for every task
 	$(PYTHON) -m chaos --minutes 30
