@@ -2,7 +2,7 @@
 PYTHON ?= $(shell test -x .venv/bin/python && echo .venv/bin/python || echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv check format test cover bench peers costs chaos soak demo docs dist clean
+.PHONY: help venv check format test cover bench peers report costs chaos soak demo docs dist clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ bench: ## all that is measured beside a bare loop on the same Redis
 
 peers: ## the same tasks with huey, Celery, dramatiq, arq, taskiq, SAQ and RQ, in a few minutes
 	$(PYTHON) -m benchmarks peers --quick
+
+report: ## the same at length, written to docs/: on a quiet machine, more than an hour
+	$(PYTHON) -m benchmarks peers --report docs/benchmarks-report.md --charts docs/charts
 
 costs: ## has anything become twice as expensive? Within a minute
 	$(PYTHON) -m benchmarks check

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from statistics import median
 
 from benchmarks.contestants import Flow, Ours
 from benchmarks.report import Figure, Table
@@ -27,12 +28,15 @@ def run(bench: Bench, scale: Scale) -> list[Table]:
         "tasks that fail once": lambda: _retries(bench, few),
     }
     rates: dict[str, list[float]] = {label: [] for label in entries}
+    cpu: dict[str, list[float]] = {}
     runs = {}
     for _ in range(scale.rounds):
         for label, fill in entries.items():
             bench.clear()
             contestant, total = fill()
-            rates[label].append(total / drain(bench, contestant, total).seconds)
+            took = drain(bench, contestant, total)
+            rates[label].append(total / took.seconds)
+            cpu.setdefault(label, []).append(took.cpu / total * 1e6)
             runs[label] = total
     plain = next(iter(entries))
     figures = [
@@ -41,7 +45,7 @@ def run(bench: Bench, scale: Scale) -> list[Table]:
             "runs/s",
             rates[label],
             floor=rates[plain] if label != plain else (),
-            notes={"runs": f"{runs[label]:,}"},
+            notes={"runs": f"{runs[label]:,}", "CPU ms/1000": median(cpu[label])},
         )
         for label in entries
     ]

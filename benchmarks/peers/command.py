@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,8 @@ def _write(
     if options.report:
         # Where it is written to is nobody's business.
         around = {**around, "command": _told(options)}
-        text = markdown.peers_report(around, tables, contest)
+        charts = os.path.relpath(options.charts, options.report.parent) if options.charts else ""
+        text = markdown.peers_report(around, tables, contest, f"{charts}/" if charts else "")
         options.report.write_text(text, encoding="utf-8")
     if options.charts:
         options.charts.mkdir(parents=True, exist_ok=True)

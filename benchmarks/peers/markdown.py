@@ -22,8 +22,10 @@ sleep began, until the last task has run. Memory is the peak, of several process
 is theirs (PSS)."""
 
 
-def peers_report(around: Mapping[str, Any], tables: Sequence[Table], contest: Contest) -> str:
-    """Return the whole report."""
+def peers_report(
+    around: Mapping[str, Any], tables: Sequence[Table], contest: Contest, charts: str = ""
+) -> str:
+    """Return the whole report; ``charts`` is where they are, seen from it, with a slash."""
     machine, versions = around["machine"], around["versions"]
     load = " ".join(f"{value:.2f}" for value in machine["load"])
     lines = [
@@ -40,8 +42,12 @@ def peers_report(around: Mapping[str, Any], tables: Sequence[Table], contest: Co
         "",
     ]
     for table in tables:
-        lines += [f"## {table.title[0].upper()}{table.title[1:]}", "", table.as_markdown(), ""]
-    lines += ["## How each is configured", "", *_configured(contest.entries), ""]
+        title = table.title[0].upper() + table.title[1:]
+        lines += [f"## {title}", ""]
+        if charts:
+            lines += [f"![{title}]({charts}{table.workload}.svg)", ""]
+        lines += [table.as_markdown(), ""]
+    lines += ["## How each was started", "", *_configured(contest.entries), ""]
     lines += ["## Versions", ""]
     lines += [f"- {name}: {', '.join(found)}" for name, found in around["peers"].items()]
     if contest.failures:

@@ -40,7 +40,7 @@ ROWS = {
     "payloads": ["pickle, 100 B", "json, 1 MB"],
     "backlog": ["LIST, 50 wait", "ZSET, 100 wait", "100 scheduled, nothing is due"],
     "start": ["import huey_green alone", "huey_green --help", "until a first task has run"],
-    "waiting": ["each of them", "connections"],
+    "waiting": ["each of them", "connections that they hold"],
     "flows": ["pipelines of 3", "chords of 50", "tasks that fail once"],
     "time": ["late, p50"],
     "http": ["makespan"],
