@@ -15,7 +15,7 @@ from huey_green.settings import ConsumerSettings
 from huey_green.storage.base import BaseStorage
 
 #: Seconds that one fetch waits for a message where the storage can wait.
-FETCH_WAIT = 5.0
+FETCH_WAIT = 30.0
 
 #: Most messages that one fetch asks for: enough to share a round trip, few enough to be quick.
 FETCH_LIMIT = 500

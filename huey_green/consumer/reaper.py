@@ -21,7 +21,7 @@ log = logging.getLogger("huey_green.consumer")
 BATCH = 1000
 
 #: Seconds after which the storage is asked to give back even if nobody seems to be dead.
-ASK_EVERY = 10.0
+ASK_EVERY = 30.0
 
 #: Seconds between two rounds in which what has ended is deleted. For so long it takes room.
 PRUNE_EVERY = 30.0
@@ -31,7 +31,7 @@ class Reaper(Service):
     """Looks for consumers whose leases have ended, or whose process on this host is gone."""
 
     name = "reaper"
-    interval = 3.0
+    interval = 4.0
 
     def __init__(
         self, storage: BaseStorage, outage: Outage, storage_clock: StorageClock, lease: float

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Iterable
 from typing import Any
@@ -65,6 +66,10 @@ class Leasing:
             self._unconfirmed = None
             return []
         return self._deliveries(answer, limit)
+
+    def until_look(self) -> float:
+        """Return the seconds until the next look for strays; infinity when none is planned."""
+        return self._looks[0] - clock.monotonic() if self._looks else math.inf
 
     def strays(self, limit: int) -> list[Delivery]:
         """Return what the server holds for us and nobody here has, now and then after a break.

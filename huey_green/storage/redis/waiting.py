@@ -7,9 +7,10 @@ from typing import Any
 
 from huey_green.storage.redis.connect import Command, Link, raise_if_error
 
-#: Longest single wait at the server, in seconds; ``fetch`` waits again, so this only bounds
-#: how long nothing is heard.
-LONGEST_WAIT = 5.0
+#: Longest single wait at the server, in seconds; ``fetch`` waits again. Each wait costs nine
+#: commands. How soon a silent server is noticed does not hang on it: other connections are cut
+#: off with the one that finds it silent.
+LONGEST_WAIT = 30.0
 
 #: Seconds that the connection allows beyond the wait that the server was asked for.
 WAIT_MARGIN = 10.0
