@@ -14,16 +14,32 @@ import re
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import redis
 from redis.exceptions import NoScriptError
 
 from huey_green import clock
+from huey_green.backoff import exponential, jittered
 from huey_green.exceptions import StorageRefused, StorageUnavailable
 from huey_green.native import has_own_sockets, thread_ident
+from huey_green.storage.redis.clusters import (
+    IS_A_NODE,
+    Address,
+    NoCluster,
+    Redirected,
+    connection_at,
+    left,
+    redirected,
+)
 from huey_green.storage.redis.params import pool_of, where
-from huey_green.storage.redis.refusals import says_no_master, says_not_now, says_not_you
+from huey_green.storage.redis.refusals import (
+    says_no_databases,
+    says_no_master,
+    says_not_now,
+    says_not_you,
+    says_other_node,
+)
 from huey_green.storage.redis.sentinels import apart
 from huey_green.storage.redis.turns import Turns
 
@@ -33,6 +49,9 @@ MAX_CONNECTIONS = 2
 
 #: Seconds of idleness after which a connection is looked at before it is used again.
 TRUSTED_FOR = 1.0
+
+#: Seconds for which a command follows a slot of a cluster that is on its way to another node.
+FOLLOWED_FOR = 5.0
 
 #: What OpenSSL says that waiting does not cure, and what that means to the reader of a log.
 _TLS_TROUBLES = (
@@ -73,6 +92,8 @@ def translated(where: str) -> Iterator[None]:
         raise StorageRefused(f"Redis at {where} refuses: {error}") from error
     except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
         raise _unreachable(where, error) from error
+    except NoCluster as error:
+        raise StorageRefused(f"Redis at {where}: {error}") from error
     except redis.ResponseError as error:
         if says_not_you(error):
             # Not "from": what is raised from it is logged together with it.
@@ -81,6 +102,8 @@ def translated(where: str) -> Iterator[None]:
             ) from None
         if says_not_now(error):
             raise StorageUnavailable(f"Redis at {where} refuses: {error}") from error
+        if says_no_databases(error):
+            raise StorageRefused(f"Redis at {where} {IS_A_NODE}") from error
         raise
 
 
@@ -180,9 +203,51 @@ class Link:
         return list(answers)
 
     def together(self, *commands: Command) -> list[Any]:
-        """Carry out commands in one round trip; return their answers, or raise the first error."""
-        with self.conversation() as (ask, _):
-            return ask(*commands)
+        """Carry out commands in one round trip; return their answers, or raise the first error.
+
+        On a cluster they are sent again when their slot has moved, all of them: those that are
+        no transaction have to be such that this does no harm.
+        """
+        try:
+            with self.conversation() as (ask, _):
+                return ask(*commands)
+        except Redirected as error:
+            return self._follow(error, commands)
+
+    def _follow(self, error: Redirected, commands: Sequence[Command]) -> list[Any]:
+        """Carry out commands whose slot has moved, or moves, for a while; then raise."""
+        gives_up_at = clock.monotonic() + min(FOLLOWED_FOR, self._patience or math.inf)
+        tries = 0
+        while True:
+            if tries or not error.has_moved:
+                clock.sleep(jittered(exponential(tries, 0.005, 2.0, 0.2)))
+            tries += 1
+            try:
+                if error.asks_at is not None and len(commands) == 1:
+                    return [self._ask_once(error.asks_at, commands[0])]
+                with self.conversation() as (ask, _):
+                    return ask(*commands)
+            except Redirected as again:
+                if clock.monotonic() > gives_up_at:
+                    raise
+                error = again
+
+    def _ask_once(self, address: Address, command: Command) -> Any:
+        """Carry out a command at the node to which its key has gone before the rest of its slot."""
+        with translated(self.where):
+            connection = connection_at(self._pool, address)
+            try:
+                connection.connect()
+                _, answer = exchange(connection, [("ASKING",), command])
+            finally:
+                connection.disconnect()
+            try:
+                raise_if_error(answer)
+            except redis.ResponseError as refusal:
+                if says_other_node(refusal):
+                    raise redirected(self._pool, self.where, refusal) from refusal
+                raise
+        return answer
 
     @contextmanager
     def conversation(
@@ -207,11 +272,11 @@ class Link:
             except ScriptMissing:
                 raise
             except redis.ResponseError as error:
+                if says_other_node(error):
+                    self._redirect(connection, error)
                 if says_no_master(error):
-                    self.breaks += 1
-                    connection.disconnect()
-                    self.close()
-                    self._give_up_waits()
+                    left(self._pool)
+                    self._leave(connection)
                 raise
             except BaseException as error:
                 # Killed or timed out half-way: what is still to come must not answer another call.
@@ -219,6 +284,7 @@ class Link:
                 connection.disconnect()
                 self.breaks += 1
                 self._trusted_from = clock.monotonic()
+                left(self._pool)
                 self._note_silence(error)
                 raise
             finally:
@@ -227,6 +293,19 @@ class Link:
                     connection.disconnect()
                 else:
                     self._idle.append((connection, clock.monotonic()))
+
+    def _redirect(self, connection: Any, error: redis.ResponseError) -> NoReturn:
+        found = redirected(self._pool, self.where, error)
+        if getattr(found, "has_moved", False):
+            self._leave(connection)
+        raise found from error
+
+    def _leave(self, connection: Any) -> None:
+        """Let go of a server that is not our master (any more)."""
+        self.breaks += 1
+        connection.disconnect()
+        self.close()
+        self._give_up_waits()
 
     def _take(self, connection: Any = None) -> Any:
         used_at = 0.0

@@ -19,6 +19,7 @@ from redis.connection import parse_url
 from redis.retry import Retry
 
 from huey_green.exceptions import ConfigurationError
+from huey_green.storage.redis.clusters import SCHEMES, ClusterPool, Nodes, said_of_cluster
 
 #: Seconds within which a command has to be answered.
 SOCKET_TIMEOUT = 5.0
@@ -41,15 +42,24 @@ def pool_of(
     """
     given = {name: value for name, value in params.items() if value is not None}
     if connection_pool is not None:
+        given.pop("slot_of", None)
         return _checked_alone(connection_pool, url, given)
+    cluster = said_of_cluster(url, given)
     _check_names(given)
     try:
-        pool = _made(url, given)
+        pool = _made(url, given) if cluster is None else _made_for(cluster, given)
         pool.make_connection()  # Finds a misspelt setting now and not at the first command.
     except (TypeError, ValueError, AttributeError, redis.RedisError) as error:
         raise ConfigurationError(f"Redis connection settings: {error}") from error
     if issubclass(pool.connection_class, redis.SSLConnection):
         _check_certificates(pool.connection_kwargs)
+    return pool
+
+
+def _made_for(cluster: Nodes, given: dict[str, Any]) -> ClusterPool:
+    pool = ClusterPool(_made(cluster.url, given), cluster)
+    if int(pool.connection_kwargs.get("db") or 0) != 0:
+        raise ConfigurationError("db: a cluster has one database alone, 0: leave it out")
     return pool
 
 
@@ -71,7 +81,8 @@ def _made(url: object, given: dict[str, Any]) -> redis.ConnectionPool:
             f"url: expected a string as 'redis://localhost:6379/0', not {type(url).__name__}"
         )
     if not url.startswith(_SCHEMES):
-        raise ConfigurationError(f"url: expected one that begins with {_listed(_SCHEMES)}")
+        known = (*_SCHEMES, *SCHEMES)
+        raise ConfigurationError(f"url: expected one that begins with {_listed(known)}")
     said = _said_by(url)
     _check_names(said, "the url's ")
     for name in sorted(given.keys() & said.keys()):
@@ -207,6 +218,8 @@ def _listed(names: Iterable[str]) -> str:
 def where(pool: redis.ConnectionPool) -> str:
     """Return what names a pool's server to a reader, without a password."""
     kwargs = pool.connection_kwargs
+    if isinstance(pool, ClusterPool):
+        return f"cluster {pool.cluster.names}"
     service = getattr(pool, "service_name", None)
     if service is not None:
         return f"Sentinel's {service}/{kwargs.get('db') or 0}"

@@ -20,6 +20,7 @@ _NOT_NOW_CLASSES = (
     redis.exceptions.ReadOnlyError,
     redis.exceptions.OutOfMemoryError,
     redis.exceptions.MasterDownError,
+    redis.exceptions.ClusterDownError,
 )
 
 #: How servers before Redis 7 say what a command of a script was answered.
@@ -28,7 +29,18 @@ _IN_A_SCRIPT = re.compile(rf": -({'|'.join(_NOT_NOW)}) ")
 # What a script may not do is no NOPERM; the second is Redis 6.2's.
 _DENIED_IN_A_SCRIPT = re.compile("ACL failure in script|The user executing the script can't")
 
-_NO_MASTER_CLASSES = (redis.exceptions.ReadOnlyError, redis.exceptions.MasterDownError)
+_NO_MASTER_CLASSES = (
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.MasterDownError,
+    redis.exceptions.ClusterDownError,
+)
+#: A node of a cluster that does not have the slot of a key, or not all keys of it: MOVED is ASK's
+#: subclass. Keys of several slots are for none.
+_OTHER_NODE_CLASSES = (
+    redis.exceptions.AskError,
+    redis.exceptions.TryAgainError,
+    redis.exceptions.ClusterCrossSlotError,
+)
 # A master that all replicas have left has another one beside it, which they follow.
 _NO_MASTER = re.compile("^UNBLOCKED|^NOREPLICAS|: -READONLY |: -MASTERDOWN |: -NOREPLICAS ")
 
@@ -55,3 +67,13 @@ def says_not_you(error: redis.ResponseError) -> bool:
 def says_no_master(error: redis.ResponseError) -> bool:
     """Say whether there may be another master by now, to be found under the same name."""
     return isinstance(error, _NO_MASTER_CLASSES) or _NO_MASTER.search(str(error)) is not None
+
+
+def says_other_node(error: redis.ResponseError) -> bool:
+    """Say whether a node of a cluster refuses a command, unexecuted, for where its keys are."""
+    return isinstance(error, _OTHER_NODE_CLASSES)
+
+
+def says_no_databases(error: redis.ResponseError) -> bool:
+    """Say whether a node of a cluster, which has one database, was asked for another one."""
+    return "SELECT is not allowed in cluster mode" in str(error)
