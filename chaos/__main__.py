@@ -21,6 +21,7 @@ from chaos.world import KINDS
 #: Modules that fill the registry.
 MODULES = (
     "kills",
+    "crews",
     "stops",
     "recovery",
     "hostile",

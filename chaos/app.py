@@ -27,6 +27,8 @@ SETTINGS = json.loads((WORLD / "settings.json").read_text())
 
 #: Who this process is in the ledger.
 WHO = os.environ.get("CHAOS_WHO", f"pid{os.getpid()}")
+if "CHAOS_CREW" in os.environ:
+    WHO = f"{WHO}.{os.getpid()}"  # One of several children.
 
 ledger = Ledger(WORLD / "ledger", WHO)
 
