@@ -34,6 +34,7 @@ from benchmarks import (
     waiting,
 )
 from benchmarks.check import main as check
+from benchmarks.instructions import NoCounts
 from benchmarks.peers.command import main as peers
 from benchmarks.runner import Bench, ChildFailed, Scale, bench
 
@@ -55,23 +56,25 @@ WORKLOADS: dict[str, Callable[[Bench, Scale], list[report.Table]]] = {
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     arguments = sys.argv[1:]
-    if arguments[:1] in (["peers"], ["check"]):
-        return {"peers": peers, "check": check}[arguments[0]](arguments[1:])
     if arguments and arguments[0].startswith("--peers"):
-        return peers(arguments)
-    return _workloads()
+        arguments = ["peers", *arguments]
+    try:
+        if arguments[:1] == ["peers"]:
+            return peers(arguments[1:])
+        if arguments[:1] == ["check"]:
+            return check(arguments[1:])
+        return _workloads()
+    except (ChildFailed, NoCounts) as failure:
+        print(f"benchmarks: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _workloads() -> int:
     options = _options()
     names = list(WORKLOADS) if options.workload == "all" else [options.workload]
-    try:
-        measured = _measure(names, _scale(options))
-    except ChildFailed as failure:
-        print(f"benchmarks: {failure}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    measured = _measure(names, _scale(options))
     if options.json:
         options.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
     return 0

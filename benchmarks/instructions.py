@@ -27,7 +27,7 @@ from benchmarks.runner import ROOT
 
 #: Runs of each path: the first ones fill caches and are not counted.
 WARM_UP = 50
-COUNTED = 400
+COUNTED = 200
 
 #: Settlements in one batch; a run of the path ``settle`` is one of them.
 BATCH = 100
@@ -41,10 +41,14 @@ PATIENCE = 120.0
 Path = Callable[[], object]
 
 
+class NoCounts(RuntimeError):
+    """The instructions could not be counted; the message says why."""
+
+
 def counted() -> dict[str, float] | None:
     """Return the instructions of each path as multiples of the yardstick's.
 
-    None when there is no valgrind. Raises ``RuntimeError`` when it fails.
+    None when there is no valgrind. Raises ``NoCounts`` when it fails.
     """
     valgrind = shutil.which("valgrind")
     if valgrind is None:
@@ -67,7 +71,7 @@ def counted() -> dict[str, float] | None:
         with open(log, encoding="utf-8", errors="replace") as file:
             totals = dict(re.findall(r"==(\d+)== I\s+refs:\s+([\d,]+)", file.read()))
     if done.returncode:
-        raise RuntimeError(f"counting instructions failed:\n{done.stderr[-2000:]}")
+        raise NoCounts(f"counting instructions failed:\n{done.stderr[-2000:]}")
     pids = json.loads(done.stdout.splitlines()[-1])
     counts = {name: int(totals[str(pid)].replace(",", "")) for name, pid in pids.items()}
     nothing = counts.pop(NOTHING)
