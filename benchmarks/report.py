@@ -12,6 +12,8 @@ from importlib import metadata
 from statistics import median
 from typing import Any
 
+import huey_green
+
 #: Distributions whose version changes the figures.
 DISTRIBUTIONS = ("huey_green", "gevent", "greenlet", "redis", "hiredis", "psutil")
 
@@ -179,6 +181,8 @@ def describe(surroundings: Mapping[str, Any]) -> str:
 
 
 def _version(distribution: str) -> str:
+    if distribution == "huey_green":
+        return huey_green.__version__  # Which need not be installed.
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

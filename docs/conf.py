@@ -47,7 +47,14 @@ CONTENTS = {
         "Run them": ["consumer", "delivery", "dead-letters", "security", "troubleshooting"],
         "Coming from": ["coming-from/huey", "coming-from/celery", "coming-from/rq"],
         "Look up": ["reference/index", "compatibility"],
-        "Inside": ["internals", "lease-model", "chaos", "decisions/index"],
+        "Inside": [
+            "internals",
+            "lease-model",
+            "chaos",
+            "benchmarks",
+            "benchmarks-report",
+            "decisions/index",
+        ],
     },
     "guide/index": {
         "": [

@@ -21,6 +21,11 @@ or runs twice is reported. The clock runs from when a tenth of the no-ops has ru
 sleep began, until the last task has run. Memory is the peak, of several processes the sum of what
 is theirs (PSS)."""
 
+#: Said of a machine on which more processes wanted a core than there are cores.
+_BUSY = """\
+**The machine was busy with other work**: no time here is what a quiet machine needs, and those who
+make many round trips lose more by it than those who make few. CPU seconds say more."""
+
 
 def peers_report(
     around: Mapping[str, Any], tables: Sequence[Table], contest: Contest, charts: str = ""
@@ -40,6 +45,7 @@ def peers_report(
         "",
         _METHOD,
         "",
+        *([_BUSY, ""] if machine["load"][0] > machine["cores"] else []),
     ]
     for table in tables:
         title = table.title[0].upper() + table.title[1:]
