@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -33,6 +36,8 @@ from huey_green.testing.redis import PrivateRedis
 from huey_green.testing.redis_cluster import Node, PrivateCluster
 
 FLAVOURS = [RedisHuey, PriorityRedisHuey, RedisExpireHuey, PriorityRedisExpireHuey]
+
+SECURITY = Path(__file__).resolve().parents[2] / "docs" / "security.md"
 
 #: Milliseconds of silence after which a master is replaced.
 NODE_TIMEOUT = 2000
@@ -60,8 +65,10 @@ def make(cluster: PrivateCluster) -> Iterator[Callable[..., Any]]:
         return made[-1]
 
     yield make
-    for huey in made:
+    # The first of a name, which may do more than those after it.
+    for huey in {one.name: one for one in reversed(made)}.values():
         huey.storage.flush_all()
+    for huey in made:
         huey.storage.close()
 
 
@@ -135,7 +142,7 @@ class Work:
         self.doubted: set[int] = set()
         self._stopping = threading.Event()
 
-        @huey.task()
+        @huey.task(name="job")
         def job(number: int) -> int:
             self.ran[number] += 1
             threading.Event().wait(0.005)
@@ -439,6 +446,54 @@ def test_a_server_that_is_no_cluster_is_named(redis_server: PrivateRedis) -> Non
     huey = RedisHuey("shop", cluster=[f"127.0.0.1:{redis_server.port}"], password=None)
     with pytest.raises(StorageRefused, match=f"{redis_server.port} is no node of a cluster"):
         huey.storage.enqueue(b"message")
+
+
+@pytest.fixture
+def users(cluster: PrivateCluster) -> Iterator[dict[str, str]]:
+    """The users of the document, with what it says of clusters; the passwords by their names."""
+    page = SECURITY.read_text()
+    [besides] = re.findall(
+        r"write `{shop}` for `shop`.*?add `(.+?)` to both lines", page, re.DOTALL
+    )
+    passwords = {}
+    for line in re.findall(r"^ACL SETUSER .+$", page, re.MULTILINE):
+        words = [re.sub(r"\bshop\b", "{shop}", word) for word in line.split()]
+        passwords[words[2]] = next(word[1:] for word in words if word.startswith(">"))
+        for node in cluster.nodes.values():
+            node.ask(*words, *besides.split())
+            node.ask("ACL", "LOG", "RESET")
+    yield passwords
+    for node in cluster.nodes.values():
+        node.ask("ACL", "DELUSER", *passwords)
+
+
+def denied(cluster: PrivateCluster) -> list[bytes]:
+    """Return what nodes have denied, but for what redis-py says of itself."""
+    entries = [entry for node in cluster.nodes.values() for entry in node.ask("ACL", "LOG")]
+    told = [dict(zip(entry[::2], entry[1::2], strict=True))[b"object"] for entry in entries]
+    return [one for one in told if b"setinfo" not in one.lower() and one != b"client"]
+
+
+@both
+def test_the_documented_users_may_do_all_that_a_cluster_needs(
+    users: dict[str, str], make: Callable[..., Any], cluster: PrivateCluster, kind: type[Huey]
+) -> None:
+    consuming, producing = (
+        make(kind, "shop", username=user, password=users[user]) for user in ("consumer", "producer")
+    )
+    work = Work(consuming)
+
+    @producing.task(name="job")
+    def job(number: int) -> int:
+        raise AssertionError("not here")
+
+    assert job(1).get(blocking=True, timeout=30) == 1
+    enqueuing = Running(lambda: [job(n) for n in range(2, 200) if not time.sleep(0.002)])
+    cluster.reshard("shop")
+    results = enqueuing.result()
+    assert [result.get(blocking=True, timeout=30) for result in results] == [*range(2, 200)]
+    work.end()
+    assert denied(cluster) == []
 
 
 def test_a_wrong_password_is_told_and_not_shown(cluster: PrivateCluster) -> None:
