@@ -35,6 +35,14 @@ def eventually(condition: Callable[[], Any], what: str, patience: float = PATIEN
     return answer
 
 
+#: The exit statuses of a process that was told to stop before it listened, when it starts or
+#: starts anew: it died of the signal, or Python turned it into an exit of its own.
+NOT_YET_LISTENING: dict[int, tuple[int, ...]] = {
+    signal.SIGTERM: (-signal.SIGTERM,),
+    signal.SIGINT: (-signal.SIGINT, 1, 130),
+}
+
+
 class Child:
     """A process of a run, which does not outlive the harness; all that it says is in ``said``."""
 
@@ -162,8 +170,7 @@ class Consumer(Child):
         if self.is_alive:
             self.send(number)
         status = self.ends(patience)
-        # A signal ends a process that starts, or starts anew, and has no handler for it yet.
-        if status != 0 and (status != -number or self.consumes()):
+        if status != 0 and (status not in NOT_YET_LISTENING[number] or self.consumes()):
             raise Failed(f"{self.who} ended with {status}:\n{self.said[-3000:]}")
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from chaos.observed import death
-from chaos.processes import Consumer, Failed, eventually
+from chaos.processes import NOT_YET_LISTENING, Consumer, Failed, eventually
 from chaos.registry import fault, scenario
 from chaos.world import World
 
@@ -24,10 +24,6 @@ IDLE_STOP = 5.0
 
 #: Seconds that one may take whose tasks are interrupted: those get 5 to clean up.
 INTERRUPTED_STOP = 15.0
-
-#: The exit statuses of a process that was told to stop before it listened: it died of the
-#: signal, or Python turned it into an exit of its own.
-NOT_YET_LISTENING = {signal.SIGTERM: (-signal.SIGTERM,), signal.SIGINT: (-signal.SIGINT, 1, 130)}
 
 
 def stop_well(world: World, consumer: Consumer, number: int = signal.SIGTERM) -> None:
