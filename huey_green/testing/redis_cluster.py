@@ -32,6 +32,7 @@ class Node(PrivateRedis):
 
     def __init__(self, *arguments: str, appendonly: bool = False) -> None:
         super().__init__(appendonly, download=True, arguments=arguments)
+        self._is_paused = False
 
     def start(self) -> PrivateRedis:
         """Start the server and wait until it answers; does nothing when it runs."""
@@ -48,15 +49,30 @@ class Node(PrivateRedis):
         finally:
             connection.disconnect()
 
+    def pause(self) -> None:
+        """Stop the server from answering, its connections staying open, until ``resume``."""
+        self._is_paused = True
+        super().pause()
+
+    def resume(self) -> None:
+        """Let a paused server go on."""
+        super().resume()
+        self._is_paused = False
+
     @property
     def runs(self) -> bool:
-        """Whether its process does."""
-        return self._runs()
+        """Whether its process does, and is not paused."""
+        return self._runs() and not self._is_paused
 
     @property
     def id(self) -> str:
         """What the cluster calls it."""
         return str(self.ask("CLUSTER", "MYID").decode())
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is a master that runs."""
+        return self.runs and self.is_master
 
     @property
     def is_master(self) -> bool:
@@ -161,7 +177,7 @@ class PrivateCluster:
 
     def masters(self) -> list[Node]:
         """Return the masters that have slots."""
-        return [node for node in self.alive() if node.is_master]
+        return [node for node in self.nodes.values() if node.leads]
 
     def fail_over(self, master: Node) -> Node:
         """Have a replica take a master's place in good order; return it when all know."""
