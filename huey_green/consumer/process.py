@@ -6,12 +6,11 @@ from __future__ import annotations
 import gc
 import logging
 import signal
-import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gevent.event import Event
 
-from huey_green import origin, parent
+from huey_green import origin, parent, streams
 from huey_green.consumer.forking import look_after_all
 from huey_green.consumer.memory import resident
 
@@ -152,7 +151,5 @@ class Process:
         # Inherited by what follows: a further SIGHUP while it starts is not to end it.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         logging.shutdown()
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:  # As when the process was started with it closed.
-                stream.flush()
+        streams.flush()
         self._origin.start_again()

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from huey_green import parent
+from huey_green import parent, streams
 from huey_green.parent import Parent
 from huey_green.processes.places import Child
 
@@ -81,9 +81,7 @@ class Forked:
 
         pipes = Pipes()
         described = Parent(os.getpid(), *pipes.of_child, self._coloured, brief)
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()  # Or both would write what is in its buffer.
+        streams.flush()  # Or both would write what is in the buffers.
         # What comes in between is for the child, and not for the handlers that it inherits.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         pid = fork_gevent()
@@ -115,7 +113,5 @@ def _exit(status: int) -> NoReturn:
     import logging
 
     logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
+    streams.flush()
     os._exit(status)

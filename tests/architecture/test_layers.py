@@ -22,7 +22,7 @@ PACKAGE = "huey_green"
 #: From the bottom to the top. A name stands for itself and for all that is inside of it.
 LAYERS = (
     "exceptions signals clock backoff cronfields occurrences cron message settings probe native "
-    "offender progress fingerprint limits parent origin logformat",
+    "offender progress fingerprint limits parent origin streams logformat",
     "plain_json signed serializer envelope wire",
     "storage",
     "ports task task_options wrapper registry result workflow revocation locks semaphore ratelimit",

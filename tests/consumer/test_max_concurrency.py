@@ -7,7 +7,7 @@ import pytest
 from hueys import KINDS, Calls, make
 from patched import eventually, patched
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class Together:
@@ -91,7 +91,7 @@ def test_those_over_it_leave_the_slots_to_others_and_ask_for_nothing(kind, name,
     consumer = huey.create_consumer(workers=4, scheduler_interval=0.1)
     consumer.start()
     limited.map(range(1002))
-    eventually(lambda: len(huey.parked()) == 1000, "all others to be parked")
+    eventually(lambda: len(huey.parked()) == 1000, "all others to be parked", PATIENCE)
     assert plain.map(range(100))(blocking=True, timeout=PATIENCE) == [*range(100)]
     assert len(began) == 2
     assert calls.counts["admit"] == 1002

@@ -5,6 +5,7 @@ ledger what happens to it, in lines that several processes can append at once.""
 import json
 import os
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -70,11 +71,12 @@ held = []
 
 @huey.task()
 def go_away(n):
-    """Leaves the process in a directory that is gone, and without its environment."""
+    """Leaves the process in a directory that is gone, without its environment and streams."""
     directory = tempfile.mkdtemp()
     os.chdir(directory)
     os.rmdir(directory)
     os.environ.clear()
+    sys.stdout.close()
     note("ran", n)
 
 
