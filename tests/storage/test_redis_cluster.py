@@ -37,7 +37,8 @@ from huey_green.testing.redis_cluster import Node, PrivateCluster
 
 FLAVOURS = [RedisHuey, PriorityRedisHuey, RedisExpireHuey, PriorityRedisExpireHuey]
 
-SECURITY = Path(__file__).resolve().parents[2] / "docs" / "security.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+SECURITY, STORAGES = DOCS / "security.md", DOCS / "guide" / "storages.md"
 
 #: Milliseconds of silence after which a master is replaced.
 NODE_TIMEOUT = 2000
@@ -362,6 +363,19 @@ def test_nodes_that_were_not_named_are_asked_when_the_named_one_is_silent(
 
 
 # How a user says it, and what he is told.
+
+
+def test_the_documented_settings_make_a_node_of_a_cluster() -> None:
+    blocks = re.findall(r"^```ini\n(.*?)^```", STORAGES.read_text(), re.DOTALL | re.MULTILINE)
+    [block] = [block for block in blocks if "cluster-enabled" in block]
+    settings = dict(line.split() for line in block.splitlines())
+    settings.pop("port")
+    node = Node(*(part for name, value in settings.items() for part in (f"--{name}", value)))
+    with node:
+        for name, value in settings.items():
+            # Redis 6.2 does not tell all of them.
+            assert node.ask("CONFIG", "GET", name)[1:] in ([], [value.encode()])
+        assert node.id
 
 
 def test_a_url_names_nodes_user_and_password(cluster: PrivateCluster) -> None:
