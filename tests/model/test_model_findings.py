@@ -63,6 +63,26 @@ def test_what_lands_at_a_consumer_is_found_though_the_server_had_forgotten_both(
     world.close()
 
 
+@pytest.mark.parametrize("kind", ["list", "list-expire"])
+def test_what_has_landed_is_taken_before_more_is_waited_for(
+    redis_server: PrivateRedis, kind: str
+) -> None:
+    world = RedisWorld(redis_server, REDIS_KINDS[kind])
+    consumer, eye = world.handle(), world.eye
+    assert consumer.fetch("one", 1, 0.01) == []
+    world.flush_scripts()
+    eye.enqueue_many([Outgoing(b"first"), Outgoing(b"second")])
+    # The first one lands, the script that would take it is forgotten, and the next request lost.
+    with world.cutting(Cut.REQUEST, 1) as doubts:
+        consumer.raw.fetch("one", 1, 5.0)
+    assert doubts
+    assert world.landed(["one"]) == [("one", b"first")]
+    assert [one.body for one in consumer.fetch("one", 1, 5.0)] == [b"first"]
+    assert world.landed(["one"]) == []
+    assert eye.enqueued_items() == [b"second"]
+    world.close()
+
+
 def test_beginning_what_is_not_held_any_more_leaves_nothing_behind(
     redis_server: PrivateRedis,
 ) -> None:

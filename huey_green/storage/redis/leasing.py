@@ -58,6 +58,9 @@ class Leasing:
             "extend", (self._keys.consumers,), (self._consumer, lease or LANDING_LEASE)
         )
         request = self._request(limit, lease)
+        # Until we know better: a message may land, and something fail after that. It is to be
+        # taken before another one is waited for.
+        self.is_drained = False
         try:
             answer = self.waiting.wait(extend, blocking, self._scripts.command(*request))
         except ScriptMissing:
