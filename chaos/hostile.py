@@ -10,14 +10,14 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from chaos.processes import Failed, eventually
 from chaos.registry import fault, scenario
 from chaos.run import STAFF
 from chaos.world import World
-from huey_green import TaskException
+from huey_green import StorageUnavailable, TaskException
 
 #: How many deeds of a group one fault commits.
 AT_ONCE = 5
@@ -70,7 +70,7 @@ def commit(world: World, deeds: Iterable[str], watch: Watch) -> dict[str, str]:
     world.staff(STAFF, *OPTIONS)
     module = tasks(world)
     handles = {
-        deed: (module.late if deed.startswith("late_") else module.hostile)(deed=deed)
+        deed: _sent(module.late if deed.startswith("late_") else module.hostile, deed)
         for deed in deeds
     }
     errors: dict[str, str] = {}
@@ -92,12 +92,27 @@ def commit(world: World, deeds: Iterable[str], watch: Watch) -> dict[str, str]:
     return errors
 
 
+def _sent(task: Any, deed: str) -> Any:
+    """Enqueue a deed, though a fault before this one may have killed our connections."""
+    sent: list[Any] = []
+
+    def send() -> bool:
+        with suppress(StorageUnavailable):
+            sent.append(task(deed=deed))
+        return bool(sent)
+
+    eventually(send, f"the storage to take {deed}", PATIENCE)
+    return sent[0]
+
+
 def _error_of(world: World, task_id: str) -> str | None:
     """Return the error of a task, "" if it has ended well, None if it has not ended."""
-    if not world.app.huey.storage.has_data_for_key(task_id):
-        return None
     try:
+        if not world.app.huey.storage.has_data_for_key(task_id):
+            return None
         world.app.huey.result(task_id)
+    except StorageUnavailable:
+        return None
     except TaskException as error:
         return str(error.metadata["error"])
     return ""
