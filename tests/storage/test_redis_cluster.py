@@ -30,6 +30,7 @@ from huey_green import (
 from huey_green.exceptions import StorageRefused, StorageUnavailable
 from huey_green.storage.redis import RedisStorage
 from huey_green.storage.redis.keys import Keys
+from huey_green.storage.redis.refusals import redirection_in
 from huey_green.testing.concurrency import Running, eventually, second_handle
 from huey_green.testing.contract import StorageContract
 from huey_green.testing.redis import PrivateRedis
@@ -392,6 +393,26 @@ def test_a_url_names_nodes_user_and_password(cluster: PrivateCluster) -> None:
     huey.storage.close()
     for node in cluster.nodes.values():
         node.ask("ACL", "DELUSER", "ursula")
+
+
+ANSWERS = [
+    (redis.ResponseError("MOVED 7 10.0.0.1:7000"), ("MOVED", "10.0.0.1", 7000)),
+    (redis.exceptions.MovedError("7 10.0.0.1:7000"), ("MOVED", "10.0.0.1", 7000)),
+    (redis.ResponseError("MOVED 7 :7000"), ("MOVED", "", 7000)),
+    (redis.exceptions.AskError("7 ::1:7000"), ("ASK", "::1", 7000)),
+    (redis.ResponseError("ASK 7 ::1:7000"), ("ASK", "::1", 7000)),
+    (redis.exceptions.TryAgainError("Multiple keys"), ("TRYAGAIN", "", 0)),
+    (redis.ResponseError("TRYAGAIN Multiple keys"), ("TRYAGAIN", "", 0)),
+    (redis.ResponseError("CROSSSLOT Keys in request"), ("CROSSSLOT", "", 0)),
+    (redis.ResponseError("ERR MOVED"), None),
+]
+
+
+@pytest.mark.parametrize(("error", "said"), ANSWERS)
+def test_a_redirection_is_read_however_redis_py_tells_it(
+    error: redis.ResponseError, said: tuple[str, str, int] | None
+) -> None:
+    assert redirection_in(error) == said
 
 
 NODES = ["127.0.0.1:7000"]

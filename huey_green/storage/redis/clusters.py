@@ -16,6 +16,7 @@ import redis
 from redis.crc import key_slot
 
 from huey_green.exceptions import ConfigurationError, StorageRefused, StorageUnavailable
+from huey_green.storage.redis.refusals import Redirection
 
 Address = tuple[str, int]
 
@@ -275,22 +276,18 @@ def left(pool: redis.ConnectionPool) -> None:
         pool.cluster.doubt()
 
 
-def redirected(pool: redis.ConnectionPool, where: str, error: redis.ResponseError) -> Exception:
+def redirected(pool: redis.ConnectionPool, where: str, said: Redirection) -> StorageUnavailable:
     """Return what to raise when a node refuses a slot; the next connection goes where it says."""
-    if not isinstance(pool, ClusterPool):
+    if not isinstance(pool, ClusterPool) or said.word == "CROSSSLOT":
         return StorageRefused(f"Redis at {where} {IS_A_NODE}")
-    if isinstance(error, redis.exceptions.ClusterCrossSlotError):
-        return error
-    found = Redirected(f"Redis at {where}: {_said(error)}")
-    if isinstance(error, redis.exceptions.MovedError):
+    if said.word == "MOVED":
+        found = Redirected(
+            f"Redis at {where}: the queue's slot is at another node, {said.host}:{said.port}"
+        )
         found.has_moved = True
-        pool.cluster.moved(error.host, error.port)
-    elif isinstance(error, redis.exceptions.AskError) and error.host:
-        found.asks_at = (error.host, error.port)
+        pool.cluster.moved(said.host, said.port)
+        return found
+    found = Redirected(f"Redis at {where}: the queue's slot is on its way to another node")
+    if said.word == "ASK" and said.host:
+        found.asks_at = (said.host, said.port)
     return found
-
-
-def _said(error: redis.ResponseError) -> str:
-    if isinstance(error, redis.exceptions.MovedError):
-        return f"the queue's slot is at another node, {error.host}:{error.port}"
-    return "the queue's slot is on its way to another node"

@@ -14,7 +14,7 @@ import re
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 import redis
 from redis.exceptions import NoScriptError
@@ -34,11 +34,11 @@ from huey_green.storage.redis.clusters import (
 )
 from huey_green.storage.redis.params import pool_of, where
 from huey_green.storage.redis.refusals import (
+    redirection_in,
     says_no_databases,
     says_no_master,
     says_not_now,
     says_not_you,
-    says_other_node,
 )
 from huey_green.storage.redis.sentinels import apart
 from huey_green.storage.redis.turns import Turns
@@ -244,8 +244,8 @@ class Link:
             try:
                 raise_if_error(answer)
             except redis.ResponseError as refusal:
-                if says_other_node(refusal):
-                    raise redirected(self._pool, self.where, refusal) from refusal
+                if said := redirection_in(refusal):
+                    raise redirected(self._pool, self.where, said) from refusal
                 raise
         return answer
 
@@ -272,8 +272,11 @@ class Link:
             except ScriptMissing:
                 raise
             except redis.ResponseError as error:
-                if says_other_node(error):
-                    self._redirect(connection, error)
+                if said := redirection_in(error):
+                    found = redirected(self._pool, self.where, said)
+                    if said.word == "MOVED":
+                        self._leave(connection)
+                    raise found from error
                 if says_no_master(error):
                     left(self._pool)
                     self._leave(connection)
@@ -293,12 +296,6 @@ class Link:
                     connection.disconnect()
                 else:
                     self._idle.append((connection, clock.monotonic()))
-
-    def _redirect(self, connection: Any, error: redis.ResponseError) -> NoReturn:
-        found = redirected(self._pool, self.where, error)
-        if getattr(found, "has_moved", False):
-            self._leave(connection)
-        raise found from error
 
     def _leave(self, connection: Any) -> None:
         """Let go of a server that is not our master (any more)."""

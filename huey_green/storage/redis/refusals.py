@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 import redis
 
@@ -34,15 +35,29 @@ _NO_MASTER_CLASSES = (
     redis.exceptions.MasterDownError,
     redis.exceptions.ClusterDownError,
 )
-#: A node of a cluster that does not have the slot of a key, or not all keys of it: MOVED is ASK's
-#: subclass. Keys of several slots are for none.
-_OTHER_NODE_CLASSES = (
-    redis.exceptions.AskError,
-    redis.exceptions.TryAgainError,
-    redis.exceptions.ClusterCrossSlotError,
-)
 # A master that all replicas have left has another one beside it, which they follow.
-_NO_MASTER = re.compile("^UNBLOCKED|^NOREPLICAS|: -READONLY |: -MASTERDOWN |: -NOREPLICAS ")
+_NO_MASTER = re.compile(
+    "^UNBLOCKED|^CLUSTERDOWN|^NOREPLICAS|: -READONLY |: -MASTERDOWN |: -NOREPLICAS "
+)
+
+# Some versions of redis-py take the words off, others know none of them. MOVED is a kind of ASK.
+_REDIRECTIONS = (
+    (redis.exceptions.MovedError, "MOVED"),
+    (redis.exceptions.AskError, "ASK"),
+    (redis.exceptions.TryAgainError, "TRYAGAIN"),
+    (redis.exceptions.ClusterCrossSlotError, "CROSSSLOT"),
+)
+_REDIRECTION = re.compile(
+    r"(?P<word>MOVED|ASK|TRYAGAIN|CROSSSLOT) (?:\d+ (?P<host>\S*):(?P<port>\d+)$)?"
+)
+
+
+class Redirection(NamedTuple):
+    """MOVED and ASK name another node; the name of its host may be empty."""
+
+    word: str
+    host: str
+    port: int
 
 
 def says_not_now(error: redis.ResponseError) -> bool:
@@ -69,9 +84,13 @@ def says_no_master(error: redis.ResponseError) -> bool:
     return isinstance(error, _NO_MASTER_CLASSES) or _NO_MASTER.search(str(error)) is not None
 
 
-def says_other_node(error: redis.ResponseError) -> bool:
-    """Say whether a node of a cluster refuses a command, unexecuted, for where its keys are."""
-    return isinstance(error, _OTHER_NODE_CLASSES)
+def redirection_in(error: redis.ResponseError) -> Redirection | None:
+    """Return what a node of a cluster has said that refuses a command, unexecuted, for its keys."""
+    word = next((word for kind, word in _REDIRECTIONS if isinstance(error, kind)), None)
+    found = _REDIRECTION.match(f"{word} {error}" if word else str(error))
+    if found is None:
+        return None
+    return Redirection(found["word"], found["host"] or "", int(found["port"] or 0))
 
 
 def says_no_databases(error: redis.ResponseError) -> bool:
