@@ -135,6 +135,12 @@ class Lane(Slots):
         self._granted = 0
         self._pool.look_again()
 
+    def release_greenlets(self) -> None:
+        """Let the parked greenlets go, and leave the pool."""
+        super().release_greenlets()
+        if self in self._pool.lanes:
+            self._pool.lanes.remove(self)
+
     def go_on(self) -> None:
         """There is room to begin what was put."""
         if self._ready and not self._closed:

@@ -135,6 +135,18 @@ def test_an_idle_queue_is_not_asked_all_the_time_and_is_quick_when_something_com
 
 
 @patched
+def test_it_can_be_stopped_and_started_again(name, url, tmp_path):
+    board, group, a, b = begin("list", url, tmp_path, name)
+    for times in range(1, 4):
+        group.start()
+        a.map([(n,) for n in range(10)])
+        b.map([(n,) for n in range(10)])
+        eventually(lambda times=times: len(board.begun) == 20 * times, "all tasks")
+        group.stop(graceful=True)
+    assert all(consumer._pool.lanes == [] for consumer in group.consumers)
+
+
+@patched
 def test_what_was_not_begun_goes_back_when_it_stops(name, url, tmp_path):
     board, group, a, b = begin("list", url, tmp_path, name, seconds=60, shutdown_timeout=0.0)
     a.map([(n,) for n in range(50)])
