@@ -29,6 +29,7 @@ MODULES = (
     "outages",
     "network",
     "sentinel",
+    "cluster",
     "herd",
 )
 
