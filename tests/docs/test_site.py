@@ -67,4 +67,4 @@ def test_each_option_of_the_consumer_is_in_the_generated_table(site, name):
 
 
 def test_notes_to_the_tests_are_not_shown(site):
-    assert [page.name for page in site.rglob("*.html") if "test: " in page.read_text()] == []
+    assert [page.name for page in site.rglob("*.html") if "!-- test: " in page.read_text()] == []
