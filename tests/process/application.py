@@ -46,7 +46,8 @@ class Application:
         return consumer
 
     def ledger(self) -> list[str]:
-        return (self.directory / "ledger").read_text().splitlines()
+        # Up to the last line that is whole: somebody may be writing the next one.
+        return (self.directory / "ledger").read_text().rpartition("\n")[0].splitlines()
 
     def times(self, *words: Any) -> int:
         """How often a line stands in the ledger."""
