@@ -448,6 +448,10 @@ def error_metadata(task_id: str, error: BaseException, retries: int) -> dict[str
 
 
 def _traceback(error: BaseException) -> str:
+    if isinstance(error, TaskCanceled):
+        # It came from outside, maybe to a thousand tasks at once, and files are looked up for each
+        # frame that is told.
+        return "".join(traceback.format_exception_only(error))
     try:
         return shortened("".join(traceback.format_exception(error)), LONGEST_TRACEBACK)
     except Exception as failed:  # Errors are users' classes, and may be chained without an end.
