@@ -269,13 +269,16 @@ def test_a_storage_that_is_away_is_waited_for():
     huey = MemoryHuey(storage_class=Away, immediate=True, immediate_use_memory=False)
     identity = huey.task()(lambda number: number)
 
+    async def looked_thrice():
+        while huey.storage.looks < 3:
+            await asyncio.sleep(0.01)
+
     async def main():
         huey.storage.error = None
         group = identity.map([1, 2, 3])
         huey.storage.error = Away.error
         values = asyncio.ensure_future(aget_result_group(group))
-        while huey.storage.looks < 3:
-            await asyncio.sleep(0.01)
+        await asyncio.wait_for(looked_thrice(), 30)
         huey.storage.error = None
         assert await values == [1, 2, 3]
 
