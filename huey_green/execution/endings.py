@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 import reprlib
-import traceback
 import uuid
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -26,7 +25,8 @@ from huey_green.exceptions import (
     UnreadableMessage,
 )
 from huey_green.execution.outcome import Event, Outcome, Retry, after_failure
-from huey_green.limits import LONGEST_ERROR, LONGEST_TRACEBACK, shortened
+from huey_green.execution.telling import Told
+from huey_green.limits import LONGEST_ERROR, shortened
 from huey_green.message import (
     NO_EXTRA,
     NOTHING,
@@ -122,6 +122,7 @@ class Endings:
             except InvalidArgument as wrong:
                 return self.failed(task, wrong)
         now = self.now()
+        told = Told(error)
         retry = after_failure(error, task, now)
         results: _Results = ()
         enqueue: tuple[Outgoing, ...] = ()
@@ -130,11 +131,11 @@ class Endings:
         if isinstance(error, RetryTask):
             log.info("%s asked to be retried", task)
         else:
-            events.append(self._report(task, error))
+            events.append(self._report(task, told))
             if self._stores(error, retry):
-                results = self._error_results(task, error, task.retries, retry is not None)
+                results = self._error_results(task, told, task.retries, retry is not None)
             if task.on_error is not None and _has_failed(error):
-                enqueue += (self._error_message(task, task.on_error, error),)
+                enqueue += (self._error_message(task, task.on_error, told),)
                 events.append((s.SIGNAL_ENQUEUED, task.on_error))
         if retry is not None:
             events.append((s.SIGNAL_RETRYING, task))
@@ -153,8 +154,7 @@ class Endings:
                 events.append((s.SIGNAL_ENQUEUED, task))
             extra = self._limits(task)
         else:
-            stored = Error(error_metadata(task.id, error, task.retries))
-            extra = self._extra(task, stored, _place_in_chord(task) is not None)
+            extra = self._extra_of_failure(task, told, task.retries)
         extra = self._ending(results, extra, task)
         return Outcome(Effects(results, enqueue, schedule, extra=extra), tuple(events))
 
@@ -172,7 +172,7 @@ class Endings:
     def canceled(self, task: Task, error: TaskCanceled) -> Outcome:
         """Somebody canceled the task, before or while it ran."""
         log.info("%s was canceled", task)
-        results = self._error_results(task, error, retries=0)
+        results = self._error_results(task, Told(error), retries=0)
         extra = self._extra(task, SKIPPED, _place_in_chord(task) is not None)
         extra = self._ending(results, extra, task)
         return Outcome(Effects(results, extra=extra), ((s.SIGNAL_CANCELED, task),))
@@ -190,16 +190,17 @@ class Endings:
         self, delivery: Delivery, message: Message | None, error: UnreadableMessage
     ) -> Outcome:
         """The bytes are no message, or one of a task that nobody knows."""
+        told = Told(error)
         subject = "" if isinstance(error, UnknownTask) else "it "
         log.error("a message goes to the dead letters: %s%s", subject, error)
         results: _Results = ()
         if message is not None and self._host.results:
-            metadata = error_metadata(message.id, error, 0)
-            results = ((message.id, encode_value(self._host.serializer, Error(metadata))),)
+            stored = Error(told.metadata(message.id, 0))
+            results = ((message.id, encode_value(self._host.serializer, stored)),)
         # Of a refusal of our own it would say nothing, and take longer than all the rest.
-        told = None if error.__cause__ is None else _traceback(error)
-        dead = self._letter(delivery, message, str(error))._replace(traceback=told)
-        extra = self._ending(results, self._of_message(message, error))
+        trace = None if error.__cause__ is None else told.traceback
+        dead = self._letter(delivery, message, str(error))._replace(traceback=trace)
+        extra = self._ending(results, self._of_message(message, told))
         events: tuple[Event, ...] = ()
         if self._host.signals.has_receivers(s.SIGNAL_DEAD):
             events = ((s.SIGNAL_DEAD, _stand_in(dead, message)),)
@@ -240,7 +241,7 @@ class Endings:
             ttl = self._host.result_ttl
         return extra if ttl is None or not results else extra._replace(result_ttl=ttl)
 
-    def _of_message(self, message: Message | None, error: UnreadableMessage) -> Extra:
+    def _of_message(self, message: Message | None, told: Told) -> Extra:
         """Return what a message that has no task leaves to others."""
         if message is None:
             return NO_EXTRA
@@ -248,8 +249,8 @@ class Endings:
         extra = Extra(progress=(message.id,))
         if place is not None:
             chord, index, size, callback = place
-            metadata = error_metadata(message.id, error, 0)
-            value = encode_value(self._host.serializer, Error(metadata))
+            stored = Error(told.metadata(message.id, 0))
+            value = encode_value(self._host.serializer, stored)
             follows = Outgoing(self._encode(_begun(callback)), callback.priority)
             extra = extra._replace(members=(Member(chord, index, size, value, follows),))
         if message.options is not None and message.options.claim is not None:
@@ -289,19 +290,19 @@ class Endings:
         return ((task.id, encode_value(host.serializer, value)),)
 
     def _error_results(
-        self, task: Task, error: BaseException, retries: int, is_retried: bool = False
+        self, task: Task, told: Told, retries: int, is_retried: bool = False
     ) -> _Results:
         if not self._host.results or task.is_periodic:
             return ()
-        metadata = error_metadata(task.id, error, retries)
+        metadata = told.metadata(task.id, retries)
         if is_retried:
             metadata["is_retried"] = True
         return ((task.id, encode_value(self._host.serializer, Error(metadata))),)
 
     def _given_up(self, task: Task, error: BaseException, event: Event) -> Outcome:
-        results = self._error_results(task, error, retries=0)
-        stored = Error(error_metadata(task.id, error, 0))
-        extra = self._extra(task, stored, _place_in_chord(task) is not None)
+        told = Told(error)
+        results = self._error_results(task, told, retries=0)
+        extra = self._extra_of_failure(task, told, retries=0)
         return Outcome(Effects(results, extra=extra), (event,))
 
     def _limits(self, task: Task) -> Extra:
@@ -322,14 +323,21 @@ class Endings:
             progress=(task.id,) if task.has_progress else (),
         )
 
+    def _extra_of_failure(self, task: Task, told: Told, retries: int) -> Extra:
+        """As ``_extra``, of a task that has failed for good."""
+        if _place_in_chord(task) is None:
+            return self._extra(task, None, False)
+        return self._extra(task, Error(told.metadata(task.id, retries)), True)
+
     def _member(self, task: Task, value: Any) -> Member:
         place = _place_in_chord(task)
         assert place is not None
         data = encode_value(self._host.serializer, value)
         return Member(place.chord, place.position, place.size, data, self._outgoing(place.callback))
 
-    def _report(self, task: Task, error: BaseException) -> Event:
+    def _report(self, task: Task, told: Told) -> Event:
         """Log how a task ended that did not succeed; return the signal that tells of it."""
+        error = told.error
         if isinstance(error, TaskLockedException):
             log.warning("%s was not run: %s", task, error)
             return (s.SIGNAL_LOCKED, task)
@@ -342,15 +350,15 @@ class Endings:
         if isinstance(error, CancelExecution):
             log.info("%s canceled itself: %s", task, error)
             return (s.SIGNAL_CANCELED, task)
-        log.error("%s raised %s", task, repr_of(error), exc_info=error)
+        told.log(log, "%s raised %s", task, repr_of(error))
         return (s.SIGNAL_ERROR, task, error)
 
-    def _error_message(self, failed: Task, task: Task, error: BaseException) -> Outgoing:
+    def _error_message(self, failed: Task, task: Task, told: Told) -> Outgoing:
         """Return the message of an error task, with the nearest to the error that can travel."""
         task.resolve_expires(self._host.utc)
         message = self._message_of(task)
-        metadata = error_metadata(failed.id, error, failed.retries)
-        for stand_in in (error, TaskException(metadata), repr_of(error)):
+        metadata = told.metadata(failed.id, failed.retries)
+        for stand_in in (told.error, TaskException(metadata), repr_of(told.error)):
             try:
                 body = self._encode(message._replace(args=(*message.args, stand_in)))
                 # Many an exception can be pickled and not unpickled.
@@ -435,27 +443,6 @@ def _stand_in(dead: DeadLetter, message: Message | None) -> Task:
         return Task(id=dead.id)
     kind: type[Task] = type("UnknownTask", (Task,), {"name": message.name})
     return kind(message.args, message.kwargs, message.id)
-
-
-def error_metadata(task_id: str, error: BaseException, retries: int) -> dict[str, Any]:
-    """Return what ``TaskException.metadata`` holds."""
-    return {
-        "error": shortened(repr_of(error), LONGEST_ERROR),
-        "retries": retries,
-        "traceback": _traceback(error),
-        "task_id": task_id,
-    }
-
-
-def _traceback(error: BaseException) -> str:
-    if isinstance(error, TaskCanceled):
-        # It came from outside, maybe to a thousand tasks at once, and files are looked up for each
-        # frame that is told.
-        return "".join(traceback.format_exception_only(error))
-    try:
-        return shortened("".join(traceback.format_exception(error)), LONGEST_TRACEBACK)
-    except Exception as failed:  # Errors are users' classes, and may be chained without an end.
-        return f"(none: {repr_of(failed)})"
 
 
 def _dead_letter(delivery: Delivery, task_id: str | None, reason: str) -> DeadLetter:
