@@ -11,8 +11,9 @@ from huey_green import clock
 from huey_green.exceptions import InvalidArgument, TaskCanceled, UnreadableMessage
 from huey_green.execution.executor import Executor
 from huey_green.fingerprint import check_call, fingerprint
-from huey_green.keeping import Keeping, checked_id, checked_ids
+from huey_green.keeping import checked_id, checked_ids
 from huey_green.message import Claim, Delivery, Message
+from huey_green.reporting import Reporting
 from huey_green.revocation import TASK_KEPT, Revocations, all_of, one_call
 from huey_green.serializer import Serializer
 from huey_green.storage.base import BaseStorage
@@ -25,7 +26,7 @@ from huey_green.wire import decode_message
 LOOK_THROUGH = 100_000
 
 
-class Stopping(Keeping):
+class Stopping(Reporting):
     """Mixed into Huey, which makes the attributes."""
 
     executor: Executor

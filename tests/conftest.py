@@ -10,6 +10,7 @@ pytest.register_assert_rewrite(
     "huey_green.testing.growth",
     "huey_green.testing.leases",
     "huey_green.testing.limits",
+    "huey_green.testing.reports",
     "huey_green.testing.verbs",
 )
 

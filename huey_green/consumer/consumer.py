@@ -21,6 +21,7 @@ from huey_green.consumer.identity import consumer_name
 from huey_green.consumer.native import NativeExecutor, NativeStorage, NativeThread
 from huey_green.consumer.outage import Outage
 from huey_green.consumer.reaper import Reaper
+from huey_green.consumer.reporter import Reporter
 from huey_green.consumer.scheduler import Scheduler
 from huey_green.consumer.service import Service
 from huey_green.consumer.sharing import LaneFetcher, Pool, Share
@@ -204,7 +205,15 @@ class Consumer:
         self._fetcher = fetcher(
             storage, self.name, self._slots, settings, outage, huey.needs_leases
         )
-        self._heartbeat = Heartbeat(huey.storage, self.name, settings.lease)
+        reporter = Reporter(
+            self.name,
+            self._worker,
+            self._slots,
+            huey.registry,
+            settings.workers,
+            self._scheduler.clock.now,
+        )
+        self._heartbeat = Heartbeat(huey.storage, self.name, settings.lease, reporter)
         self._watchdog = Watchdog(self._worker, settings.lease) if is_patched else None
         look_after(self._worker)
         self._services: list[Service] = [

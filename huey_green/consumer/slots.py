@@ -52,6 +52,11 @@ class Slots:
         """How many deliveries are in work now."""
         return self._busy
 
+    @property
+    def waiting(self) -> int:
+        """How many deliveries were put and are not begun."""
+        return len(self._ready)
+
     def capacity(self) -> int:
         """Wait until there is room; return how much, 0 once closed."""
         while not self._closed:

@@ -13,7 +13,7 @@ Every method may raise ``StorageUnavailable``.
 from __future__ import annotations
 
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
@@ -33,6 +33,7 @@ from huey_green.message import (
     Retention,
     Settlement,
 )
+from huey_green.report import Counts, Finding
 from huey_green.storage.documented import LOOK_AGAIN, TTL_PREFIX, DocumentedStorage, Moment, epoch
 
 #: The keys of dead letters in a storage that keeps them among its results.
@@ -295,6 +296,46 @@ class BaseStorage(DocumentedStorage):
     def in_flight(self) -> list[InFlight]:
         """Return the messages that consumers hold now."""
         return []
+
+    def held_counts(self, consumers: Sequence[str]) -> dict[str, int]:
+        """Return how many messages each of these consumers holds now, of those that hold any."""
+        held = Counter(one.consumer for one in self.in_flight())
+        return {name: held[name] for name in consumers if name in held}
+
+    def counts(self) -> Counts:
+        """Return how many messages and values there are, as of about the same moment."""
+        return Counts(
+            waiting=self.queue_size(),
+            scheduled=self.schedule_size(),
+            parked=len(self.parked_items()),
+            in_flight=len(self.in_flight()),
+            dead=len(self.dead_letters()),
+            results=self.result_store_size(),
+        )
+
+    # What consumers say of themselves.
+
+    def put_report(self, consumer: str, data: bytes, ttl: float) -> None:
+        """Keep what ``consumer`` says of itself, for ``ttl`` seconds, in place of the last report.
+
+        It wakes nobody, and is lost rather than waited for.
+        """
+
+    def forget_report(self, consumer: str) -> None:
+        """Forget what ``consumer`` said: it has ended."""
+
+    def reports(self, consumers: Sequence[str]) -> dict[str, bytes]:
+        """Return what these consumers said of themselves last, of those whose time is not over."""
+        return {}
+
+    def examine(self) -> list[Finding]:
+        """Look at this place as who is about to keep a queue in it; return what there is to say.
+
+        Takes no task, and leaves nothing behind.
+        """
+        return []
+
+    # Dead letters.
 
     def dead_letters(self, limit: int | None = None) -> list[DeadLetter]:
         """Return dead letters, the newest first."""

@@ -18,10 +18,13 @@ from __future__ import annotations
 from huey_green.testing.documented import DocumentedContract
 from huey_green.testing.growth import GrowthContract
 from huey_green.testing.leases import LeaseContract
+from huey_green.testing.reports import ReportContract
 from huey_green.testing.verbs import VerbContract
 
 
-class StorageContract(DocumentedContract, LeaseContract, VerbContract, GrowthContract):
+class StorageContract(
+    DocumentedContract, LeaseContract, VerbContract, GrowthContract, ReportContract
+):
     """Subclass this with a ``storage`` fixture that gives an empty storage, closed afterwards."""
 
 
@@ -29,6 +32,7 @@ __all__ = [
     "DocumentedContract",
     "GrowthContract",
     "LeaseContract",
+    "ReportContract",
     "StorageContract",
     "VerbContract",
 ]

@@ -22,14 +22,14 @@ PACKAGE = "huey_green"
 #: From the bottom to the top. A name stands for itself and for all that is inside of it.
 LAYERS = (
     "exceptions signals clock backoff cronfields occurrences cron message settings probe native "
-    "offender progress fingerprint limits parent origin streams logformat",
+    "offender progress fingerprint limits parent origin streams logformat report",
     "plain_json signed serializer envelope wire",
     "storage",
     "ports task task_options wrapper registry result workflow revocation locks semaphore ratelimit",
     "execution",
     "consumer",
-    "keeping stopping enqueueing driving guarding declaring huey flavours __init__",
-    "__main__ cli options processes loading dead demo testing api utils constants contrib",
+    "keeping reporting stopping enqueueing driving guarding declaring huey flavours __init__",
+    "__main__ cli options processes loading terminal dead demo testing api utils constants contrib",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
 CONSUMER = LAYER["consumer"]

@@ -19,10 +19,11 @@ from huey_green.message import (
     Settlement,
 )
 from huey_green.storage.base import Moment, epoch
-from huey_green.storage.file import marks, transitions
+from huey_green.storage.file import marks, reports, transitions
 from huey_green.storage.file.change import Change
 from huey_green.storage.file.disk import Disk
-from huey_green.storage.file.results import NEWS, PROGRESS, READY, FileResults
+from huey_green.storage.file.reports import FileReports
+from huey_green.storage.file.results import NEWS, PROGRESS, READY
 from huey_green.storage.file.values import ENDING, FOLDER
 
 #: Files of values that one call of ``prune`` looks at, and of those how many under one lock: a
@@ -30,7 +31,7 @@ from huey_green.storage.file.values import ENDING, FOLDER
 LOOK_AT, AT_ONCE = 50_000, 500
 
 
-class FileStorage(FileResults):
+class FileStorage(FileReports):
     """A queue in a folder, for the processes of one machine.
 
     ``path`` is created if need be, for its owner only. One folder is one queue: ``name`` is not
@@ -86,6 +87,7 @@ class FileStorage(FileResults):
 
     def flush_all(self) -> None:
         self._work(transitions.flush_all)
+        self._value(reports.forget_all, Disk(self.path))
         self._landed.clear()
 
     # The schedule.

@@ -17,11 +17,11 @@ from huey_green.message import (
     Settlement,
 )
 from huey_green.storage.base import beyond, signed
-from huey_green.storage.memory.limits import MemoryLimits
+from huey_green.storage.memory.reports import MemoryReports
 from huey_green.storage.memory.values import Ready
 
 
-class MemoryStorage(MemoryLimits):
+class MemoryStorage(MemoryReports):
     """Everything in this process, gone with it. Its leases survive a consumer, not the process."""
 
     def fetch(

@@ -9,6 +9,7 @@ import redis
 
 from huey_green.storage.redis.connect import Link
 from huey_green.storage.redis.deadletters import RedisDeadLetters
+from huey_green.storage.redis.examining import RedisExamining
 from huey_green.storage.redis.expiring import ExpiringResults
 from huey_green.storage.redis.keys import Keys
 from huey_green.storage.redis.limits import RedisLimits
@@ -17,7 +18,7 @@ from huey_green.storage.redis.results import RedisResults
 from huey_green.storage.redis.wakeup import Wakeup
 
 
-class _Redis(RedisLimits, RedisDeadLetters, RedisResults):
+class _Redis(RedisLimits, RedisDeadLetters, RedisResults, RedisExamining):
     def __init__(
         self,
         name: str = "huey",
@@ -76,6 +77,7 @@ class _Redis(RedisLimits, RedisDeadLetters, RedisResults):
 
     def flush_all(self) -> None:
         super().flush_all()
+        self._flush_reports()
         self._flush_leases()
         keys = self.keys
         self.link.execute("DEL", keys.cancels, keys.progress, keys.progress_news)

@@ -49,6 +49,10 @@ class Keys:
         """The SET of the receipts that ``consumer`` has begun, of those that count only then."""
         return f"huey.begun.{self._tag}.{consumer}"
 
+    def report(self, consumer: str) -> str:
+        """The string that ``consumer`` says of itself; it ends by itself."""
+        return f"huey.report.{self._tag}.{consumer}"
+
     def landing(self, consumer: str) -> str:
         """The LIST into which ``consumer`` waits: BLMOVE puts the first message there."""
         return f"huey.landing.{self._tag}.{consumer}"

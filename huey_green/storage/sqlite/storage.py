@@ -28,17 +28,19 @@ from huey_green.storage.sqlite import (
     limits,
     notes,
     pruning,
+    reports,
     transitions,
     waiting,
 )
 from huey_green.storage.sqlite.database import Database
 from huey_green.storage.sqlite.options import checked
-from huey_green.storage.sqlite.results import NEWS, READY, SqliteResults
+from huey_green.storage.sqlite.reports import SqliteReports
+from huey_green.storage.sqlite.results import NEWS, READY
 from huey_green.storage.sqlite.schema import QUEUE_TABLES
 from huey_green.storage.sqlite.statements import change, or_all, rows
 
 
-class SqliteStorage(SqliteResults):
+class SqliteStorage(SqliteReports):
     """A queue in one file, for the processes of one machine.
 
     ``cache_mb`` is the page cache of a connection, in megabytes. A committed task survives the
@@ -174,6 +176,7 @@ class SqliteStorage(SqliteResults):
 
     def flush_all(self) -> None:
         self._flush(*(f"{table} WHERE" for table in QUEUE_TABLES))
+        self._database.write(reports.forget_all, self.name)
         self._landed.clear()
 
     def _flush(self, *conditions: str) -> None:
