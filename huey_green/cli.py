@@ -54,10 +54,14 @@ def load(given: argparse.Namespace) -> list[Huey] | int:
     return hueys
 
 
-def consume(hueys: list[Huey], given: argparse.Namespace) -> int:
-    """Consume as a command line says until told to stop; return the exit status."""
+def consume(hueys: list[Huey], given: argparse.Namespace, logs: bool = True) -> int:
+    """Consume as a command line says until told to stop; return the exit status.
+
+    Without ``logs`` the log is left as the application has set it up.
+    """
     try:
-        configure(log_options(given))
+        if logs:
+            configure(log_options(given))
     except OSError as error:
         return _fail(f"cannot log to {given.logfile}: {error.strerror}; choose another -l", USAGE)
     try:

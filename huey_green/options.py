@@ -50,21 +50,29 @@ def _parser() -> argparse.ArgumentParser:
         "(app:huey is the same). Several of them share the workers",
     )
     parser.add_argument("--version", action="version", version=f"huey_green {__version__}")
-    _add_logging(parser.add_argument_group("Logging"))
+    add_options(parser)
+    _add_queues(parser.add_argument_group("Several queues"))
+    return parser
+
+
+def add_options(parser: Any, verbose: Sequence[str] = ("-v", "--verbose")) -> None:
+    """Add the options of a consumer of one queue to a parser of argparse; ``verbose`` are the
+    flags of that option, where the parser has others of these names."""
+    _add_logging(parser.add_argument_group("Logging"), verbose)
     groups: dict[str, Any] = {}
     for one in fields(ConsumerSettings):
         name = one.metadata["group"]
         if name not in groups:
             groups[name] = parser.add_argument_group(name)
         _add_setting(groups[name], one.name, one.default, one.metadata)
-    _add_queues(parser.add_argument_group("Several queues"))
     _add_processes(parser.add_argument_group("Processes"))
     scheduler = groups["Scheduler"]
     scheduler.add_argument(
         "-p",
         "--periodic",
-        action="store_true",
-        default=True,
+        dest="no_periodic",
+        action="store_false",
+        default=argparse.SUPPRESS,
         help="enqueue periodic tasks (the default)",
     )
     scheduler.add_argument(
@@ -82,7 +90,6 @@ def _parser() -> argparse.ArgumentParser:
         default=None,
         help="times of tasks and crontabs are local",
     )
-    return parser
 
 
 def _add_queues(group: Any) -> None:
@@ -147,14 +154,14 @@ def _count(text: str) -> int | str:
     return number
 
 
-def _add_logging(group: Any) -> None:
+def _add_logging(group: Any, verbose: Sequence[str]) -> None:
     group.add_argument(
         "-l",
         "--logfile",
         metavar="FILE",
         help="log to a file, 1 MB at a time with 3 older ones kept, instead of the terminal",
     )
-    group.add_argument("-v", "--verbose", action="store_true", help="log everything (DEBUG)")
+    group.add_argument(*verbose, dest="verbose", action="store_true", help="log everything (DEBUG)")
     group.add_argument("-q", "--quiet", action="store_true", help="log errors only")
     group.add_argument(
         "-S", "--simple", action="store_true", help="log the time and the message alone"

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: MIT
+"""From Django's settings to a Huey: an instance, huey's dict, and the dicts of older releases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from threading import Lock
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+import huey_green
+from huey_green.contrib.djhuey.connections import DjangoExecutor
+from huey_green.exceptions import ConfigurationError
+from huey_green.huey import Huey
+
+#: Older names of entries of settings.HUEY, and what they are called now.
+_RENAMED = {
+    "backend_class": "huey_class",
+    "result_store": "results",
+    "always_eager": "immediate",
+    "consumer_options": "consumer",
+}
+
+#: The backends of huey 0.4.
+_BACKENDS = {
+    "redis_backend": "RedisHuey",
+    "sqlite_backend": "SqliteHuey",
+    "dummy": "MemoryHuey",
+}
+
+#: Entries of HUEY_CONFIG that are options of the consumer, and what those are called now.
+_OLD_CONSUMER = {
+    "PERIODIC": "periodic",
+    "THREADS": "workers",
+    "LOGFILE": "logfile",
+    "LOGLEVEL": "loglevel",
+    "BACKOFF": "backoff",
+    "INITIAL_DELAY": "initial_delay",
+    "MAX_DELAY": "max_delay",
+}
+
+
+class Configuration(NamedTuple):
+    """What the settings say: the Huey, and the options of its consumer."""
+
+    huey: Huey
+    consumer: Mapping[str, Any]
+    #: It is immediate, or not, because DEBUG is on, or not.
+    follows_debug: bool
+
+
+_lock = Lock()
+_present: Configuration | None = None
+
+
+def the_huey() -> Huey:
+    """Return the project's Huey; raises ``ImproperlyConfigured``."""
+    return configuration().huey
+
+
+def configuration() -> Configuration:
+    """Return what the settings say, read once; raises ``ImproperlyConfigured``."""
+    global _present
+    with _lock:  # Two Hueys would share the tasks out between them.
+        if _present is None:
+            _present = _read()
+            _present.huey.executor = DjangoExecutor(_present.huey)
+    return _present
+
+
+def _read() -> Configuration:
+    given = getattr(settings, "HUEY", None)
+    if isinstance(given, Huey):
+        return Configuration(given, {}, follows_debug=False)
+    if given is None:
+        given = _from_config(getattr(settings, "HUEY_CONFIG", None) or {})
+    if not isinstance(given, Mapping):
+        hint = ""
+        if type(given).__module__.partition(".")[0] == "huey":
+            hint = " Import it from huey_green instead of huey."
+        raise ImproperlyConfigured(f"settings.HUEY is a dict or a Huey, not {given!r}.{hint}")
+    return _from_dict(_renamed(given))
+
+
+def _renamed(given: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        present = _RENAMED.get(name, name)
+        if present in found:
+            raise ImproperlyConfigured(
+                f"settings.HUEY has {name!r}, an older name, beside {present!r}: leave one out"
+            )
+        found[present] = value
+    return found
+
+
+def _from_dict(given: dict[str, Any]) -> Configuration:
+    consumer = given.pop("consumer", None) or {}
+    connection = given.pop("connection", None) or {}
+    for name, value in (("consumer", consumer), ("connection", connection)):
+        if not isinstance(value, Mapping):
+            raise ImproperlyConfigured(f"settings.HUEY[{name!r}] is a dict, not {value!r}")
+    huey_class = _class_of(given)
+    name = given.pop("name", None) or _database_name()
+    follows_debug = given.get("immediate") is None
+    if follows_debug:
+        given["immediate"] = bool(settings.DEBUG)
+    if "location" in connection and "filename" not in connection:  # huey 0.4.
+        connection = {**connection, "filename": str(connection["location"])}
+        del connection["location"]
+    try:
+        huey = huey_class(name, **{**given, **connection})
+    except (ConfigurationError, TypeError, ValueError) as error:
+        raise ImproperlyConfigured(f"settings.HUEY: {error}") from error
+    return Configuration(huey, dict(consumer), follows_debug)
+
+
+def _database_name() -> str:
+    """Return what a queue is called that has no name: as the database, as with huey."""
+    return str(settings.DATABASES.get("default", {}).get("NAME") or "huey")
+
+
+def _class_of(given: dict[str, Any]) -> type[Huey]:
+    wanted, backend = given.pop("huey_class", None), given.pop("backend", None)
+    if wanted is None and backend is not None:
+        kind = str(backend).rpartition(".")[2]
+        if kind not in _BACKENDS:
+            raise ImproperlyConfigured(
+                f"settings.HUEY['backend'] is {backend!r}, of which there is nothing here: say "
+                "'huey_class': 'huey_green.RedisHuey', or SqliteHuey, FileHuey..."
+            )
+        wanted = f"huey_green.{_BACKENDS[kind]}"
+    if wanted is None:
+        wanted = "huey_green.RedisHuey"
+    found = _imported(wanted) if isinstance(wanted, str) else wanted
+    if not (isinstance(found, type) and issubclass(found, Huey)):
+        raise ImproperlyConfigured(
+            f"settings.HUEY['huey_class'] is a class of Huey or the path to one, not {wanted!r}"
+        )
+    return found
+
+
+def _imported(path: str) -> Any:
+    # A project that moves here from huey may leave its settings as they are.
+    name = path.rpartition(".")[2]
+    if path.partition(".")[0] == "huey" and isinstance(getattr(huey_green, name, None), type):
+        return getattr(huey_green, name)
+    try:
+        return import_string(path)
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            f"settings.HUEY['huey_class'] is {path!r}, which cannot be imported: {error}"
+        ) from error
+
+
+def _from_config(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return HUEY_CONFIG, of huey 0.3, as huey 2 has it; an empty dict for one that is empty."""
+    if not given:
+        return {}
+    kinds = {_storage_of(given, name) for name in ("QUEUE", "RESULT_STORE", "TASK_STORE")}
+    kinds.discard(None)
+    connections = [
+        dict(given[f"{name}_CONNECTION"])
+        for name in ("QUEUE", "RESULT_STORE", "TASK_STORE")
+        if given.get(f"{name}_CONNECTION")
+    ]
+    if len(kinds) > 1 or any(one != connections[0] for one in connections):
+        raise ImproperlyConfigured(
+            "HUEY_CONFIG names more than one storage; here the queue, the schedule and the "
+            "results are in one: leave out what is not that of QUEUE"
+        )
+    consumer = {new: given[old] for old, new in _OLD_CONSUMER.items() if given.get(old) is not None}
+    return {
+        "huey_class": f"huey_green.{kinds.pop() if kinds else 'RedisHuey'}",
+        "name": given.get("QUEUE_NAME"),
+        "results": given.get("RESULT_STORE") is not None,
+        "immediate": bool(given.get("ALWAYS_EAGER", False)),
+        "connection": connections[0] if connections else {},
+        # As documented: one of several consumers was told to.
+        "consumer": {"periodic": False, **consumer},
+    }
+
+
+def _storage_of(given: Mapping[str, Any], name: str) -> str | None:
+    """Return the kind of Huey for a path like huey.backends.redis_backend.RedisQueue."""
+    path = given.get(name)
+    if path is None:
+        return None
+    kind = re.search(r"(redis|sqlite)_?\w*\.\w+$", path.lower()) if isinstance(path, str) else None
+    if kind is None:
+        raise ImproperlyConfigured(
+            f"HUEY_CONFIG[{name!r}] is {path!r}: here it is a path of huey's own, as "
+            "'huey.backends.redis_backend.RedisQueue'; with others, make a Huey in settings.HUEY"
+        )
+    return {"redis": "RedisHuey", "sqlite": "SqliteHuey"}[kind[1]]

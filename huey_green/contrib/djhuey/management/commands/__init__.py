@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Where Django looks for commands of manage.py."""
