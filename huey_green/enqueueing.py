@@ -13,9 +13,9 @@ from huey_green.exceptions import InvalidArgument, MessageRefused, UnknownTask
 from huey_green.fingerprint import fingerprint
 from huey_green.limits import CHORD_DEPTH, DEEPEST, MOST_MEMBERS, check_following
 from huey_green.message import Delivery, Outgoing
+from huey_green.placing import Placing
 from huey_green.ports import ResultSource
 from huey_green.result import ChordResult, Result, ResultGroup
-from huey_green.stopping import Stopping
 from huey_green.task import Expires, Task, arguments_of
 from huey_green.task_options import check_call_options
 from huey_green.workflow import chord, group, prepare, tail
@@ -24,7 +24,7 @@ from huey_green.workflow import chord, group, prepare, tail
 BULK = 500
 
 
-class Enqueueing(Stopping):
+class Enqueueing(Placing):
     """Mixed into Huey, which makes the attributes."""
 
     results: bool
@@ -111,6 +111,7 @@ class Enqueueing(Stopping):
                 results.append(handle if isinstance(handle, Result) else self._handle_on(tail(one)))
                 continue
             one.resolve_expires(self.utc)
+            self._place(one)
             results.append(self._handle_on(tail(one)))
             waiting.append(one)
             if len(waiting) == BULK:
@@ -183,7 +184,7 @@ class Enqueueing(Stopping):
     # Chords.
 
     def _enqueue_chord(self, whole: chord) -> Any:
-        first = _prepared(whole)
+        first = self._prepared(whole)
         for task in first:
             task.resolve_expires(self.utc)
         if self._immediate:
@@ -202,10 +203,24 @@ class Enqueueing(Stopping):
             ResultGroup(following) if following[1:] else None,
         )
 
+    def _prepared(self, whole: chord) -> list[Task]:
+        if len(whole.tasks) > MOST_MEMBERS:
+            raise InvalidArgument(
+                f"a chord has at most {MOST_MEMBERS:,} members, not {len(whole.tasks):,}: its "
+                "callback is given all their values at once"
+            )
+        try:
+            return prepare(whole, self._place_chord(whole))
+        except RecursionError:
+            raise InvalidArgument(
+                f"chords are in chords more than {DEEPEST // CHORD_DEPTH} deep"
+            ) from None
+
     # One at a time.
 
     def _enqueue_unique(self, task: Task) -> Any:
         task.claim = f"unique:{self._key_of(task)}"
+        self._place(task)
         claim = task.held_claim()
         assert claim is not None
         # By way of the queue if it is for later, as all others: whoever takes it from there knows
@@ -226,6 +241,7 @@ class Enqueueing(Stopping):
             at = max(at, clock.to_epoch(task.eta, self.utc))
         task.eta = clock.from_epoch(at, self.utc)
         task.claim = f"debounce:{self._key_of(task)}"
+        self._place(task)
         own = task.id
         waiting = self._put_off(task, at, replace=False)
         while waiting is not None:
@@ -278,20 +294,6 @@ class Enqueueing(Stopping):
 def _following(task: Task) -> tuple[Task | None, ...]:
     """Return the tasks whose messages are in the message of ``task``."""
     return task.on_complete, task.on_error, None if task.chord is None else task.chord.callback
-
-
-def _prepared(whole: chord) -> list[Task]:
-    if len(whole.tasks) > MOST_MEMBERS:
-        raise InvalidArgument(
-            f"a chord has at most {MOST_MEMBERS:,} members, not {len(whole.tasks):,}: its callback "
-            "is given all their values at once"
-        )
-    try:
-        return prepare(whole)
-    except RecursionError:
-        raise InvalidArgument(
-            f"chords are in chords more than {DEEPEST // CHORD_DEPTH} deep"
-        ) from None
 
 
 def _check_is_task(one: Any) -> None:

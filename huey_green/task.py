@@ -65,6 +65,9 @@ class Task:
     #: One of ``default_expires``, ``default_timeout`` and ``default_retry_backoff`` is set.
     has_defaults: ClassVar[bool] = False
 
+    #: Its id, as long as nobody can know it: it may still be made anew.
+    made_id: str | None = None
+
     # What few tasks have.
     expires: Expires | None = None
     timeout: float | None = None
@@ -100,7 +103,10 @@ class Task:
     ) -> None:
         self.args: tuple[Any, ...] = () if args is None else tuple(args)
         self.kwargs: dict[str, Any] = {} if kwargs is None else dict(kwargs)
-        self.id = self.create_id() if id is None else id
+        if id is None:
+            self.id = self.made_id = self.create_id()
+        else:
+            self.id = id
         self.eta = eta
         self.retries = self.default_retries if retries is None else retries
         self.retry_delay = self.default_retry_delay if retry_delay is None else retry_delay

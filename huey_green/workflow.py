@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import copy
 from typing import TYPE_CHECKING, Any, Union
 
@@ -93,7 +93,7 @@ def _members(tasks: Iterable[Any], kind: str) -> list[Member]:
 def _another(task: Task) -> Task:
     """Return a task like this one, with an id of its own; so is what follows it."""
     made = copy(task)
-    made.id = task.create_id()
+    made.id = made.made_id = task.create_id()
     made.kwargs = dict(task.kwargs)
     if task.on_complete is not None:
         made.on_complete = _another(task.on_complete)
@@ -108,9 +108,17 @@ def tail(member: Member) -> Task:
     return last.pipeline()[-1]
 
 
-def prepare(whole: chord) -> list[Task]:
-    """Give all members their places; return the tasks to enqueue, those of inner chords too."""
-    chord_id = str(uuid.uuid4())
+def new_chord_id() -> str:
+    """Return a new unique id."""
+    return str(uuid.uuid4())
+
+
+def prepare(whole: chord, new_id: Callable[[], str] = new_chord_id) -> list[Task]:
+    """Give all members their places; return the tasks to enqueue, those of inner chords too.
+
+    ``new_id`` makes the ids of the chords.
+    """
+    chord_id = new_id()
     size = len(whole.tasks)
     whole.callback.joins = Joined(chord_id, size)
     if size == 0:
@@ -118,5 +126,5 @@ def prepare(whole: chord) -> list[Task]:
     first: list[Task] = []
     for index, member in enumerate(whole.tasks):
         tail(member).chord = Place(chord_id, index, size, whole.callback)
-        first += prepare(member) if isinstance(member, chord) else [member]
+        first += prepare(member, new_id) if isinstance(member, chord) else [member]
     return first

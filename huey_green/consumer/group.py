@@ -9,16 +9,33 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent import monkey
+from gevent.event import Event
 
+from huey_green.backoff import exponential, jittered
 from huey_green.consumer.consumer import Consumer
+from huey_green.consumer.parts import Part, parts_of
 from huey_green.consumer.sharing import Pool, Share
-from huey_green.exceptions import ConfigurationError
+from huey_green.exceptions import ConfigurationError, StorageRefused, StorageUnavailable
 from huey_green.settings import settings_from
 
 if TYPE_CHECKING:
     from huey_green.huey import Huey
 
 log = logging.getLogger("huey_green.consumer")
+
+#: Seconds between tries to start with a shard that was away: the first pause, and the longest.
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+
+
+def consumer_of(huey: Huey, **options: Any) -> Consumer | ConsumerGroup:
+    """Return a consumer of one queue; of one with shards a group that waits at each of them.
+
+    A process that gevent has not patched looks at the shards by turns, as if they were one storage
+    that cannot wait.
+    """
+    if getattr(huey.storage, "shard_count", 0) and monkey.is_module_patched("socket"):
+        return ConsumerGroup([huey], **options)
+    return Consumer(huey, **options)
 
 
 class ConsumerGroup:
@@ -29,7 +46,8 @@ class ConsumerGroup:
     what those before it do not need. ``limits`` are the most tasks of each queue at once, None
     for no limit. The other options are those of ``Consumer``, for each of the queues.
 
-    A queue whose storage is away keeps none of the others from being worked off. It needs a
+    A queue whose storage is away keeps none of the others from being worked off. Each shard of
+    a Huey has a consumer of its own, and they have the share of the one queue together. It needs a
     process that gevent has patched: the command does that.
     """
 
@@ -51,10 +69,17 @@ class ConsumerGroup:
         pool = Pool(self.settings.workers, strict)
         own = {**vars(self.settings), "max_tasks": None}
         counted = None if self.settings.max_tasks is None else self._note_executed
-        self.consumers = [Consumer(huey, **own) for huey in hueys]
-        for consumer, share in zip(self.consumers, shares, strict=True):
-            consumer.share(pool, share, counted)
+        #: For each queue its consumers: one, or one for each shard.
+        self._queues: list[list[Consumer]] = []
+        for place, (huey, share) in enumerate(zip(hueys, shares, strict=True)):
+            parts = [Consumer(part, **own) for part in parts_of(huey)]
+            for consumer in parts:
+                consumer.share(pool, share._replace(parts=len(parts), place=place), counted)
+            self._queues.append(parts)
+        self.consumers = [consumer for parts in self._queues for consumer in parts]
         self._executed = 0
+        self._stopping = Event()
+        self._late: list[gevent.Greenlet[..., None]] = []
 
     def start(self) -> None:
         """Begin to consume; returns when the services run.
@@ -67,20 +92,54 @@ class ConsumerGroup:
                 "several queues in one process share greenlets, and gevent has not patched this "
                 "process: call gevent.monkey.patch_all() first, or use one Consumer for each"
             )
-        started = []
+        self._stopping.clear()
         try:
-            for consumer in self.consumers:
-                consumer.start()
-                started.append(consumer)
+            for parts in self._queues:
+                self._start_queue(parts)
         except BaseException:
-            for consumer in started:
-                consumer.stop()
+            self.stop()
             raise
+
+    def _start_queue(self, parts: Sequence[Consumer]) -> None:
+        """Start the consumers of one queue; those of some of its shards may follow later."""
+        away = []
+        for consumer in parts:
+            try:
+                _start(consumer)
+            except StorageRefused:
+                raise
+            except StorageUnavailable as error:
+                away.append((consumer, error))
+                if len(away) == len(parts):
+                    raise
+        for consumer, why in away:
+            log.error("%s. The other shards are consumed, and this one when it is there", why)
+            self._late.append(gevent.spawn(self._start_late, consumer))
+
+    def _start_late(self, consumer: Consumer) -> None:
+        """Start a consumer whose shard is away as soon as it is there."""
+        tries = 0
+        where = consumer.huey.storage.describe()
+        while not self._stopping.wait(
+            jittered(exponential(tries, FIRST_PAUSE, 2.0, LONGEST_PAUSE))
+        ):
+            tries += 1
+            try:
+                _start(consumer)
+            except (StorageUnavailable, ConfigurationError) as error:
+                log.log(_level_of(error), "%s is not consumed yet: %s", where, error)
+            else:
+                log.info("%s is consumed now", where)
+                break
+        if self._stopping.is_set():
+            consumer.stop()
 
     def stop(self, graceful: bool = False) -> None:
         """Stop consuming, all at once; see ``Consumer.stop``."""
+        self._stopping.set()
+        late, self._late = self._late, []
         stopping = [gevent.spawn(consumer.stop, graceful) for consumer in self.consumers]
-        gevent.joinall(stopping, raise_error=True)
+        gevent.joinall([*stopping, *late], raise_error=True)
 
     def run(self) -> int:
         """Consume until a process signal says stop; return the exit status for the process."""
@@ -102,6 +161,19 @@ class ConsumerGroup:
         self._executed += 1
         if self._executed == self.settings.max_tasks and self.when_spent is not None:
             self.when_spent()
+
+
+def _start(consumer: Consumer) -> None:
+    part: object = consumer.huey
+    if isinstance(part, Part):
+        part.check()
+    consumer.start()
+
+
+def _level_of(error: Exception) -> int:
+    """Return the level at which it is told, again and again, that a shard is not there."""
+    cures_itself = isinstance(error, StorageUnavailable) and not isinstance(error, StorageRefused)
+    return logging.DEBUG if cures_itself else logging.ERROR
 
 
 def _shares(

@@ -13,12 +13,16 @@ from huey_green.message import Delivery
 
 
 class Share(NamedTuple):
-    """What a queue gets of a pool."""
+    """What a queue gets of a pool: all its lanes together, of which it has one for each shard."""
 
     #: How much of it, beside the weights of the others, while all of them have work.
     weight: float = 1.0
     #: Most tasks of this queue that run at once; None for as many as the pool has room for.
     limit: int | None = None
+    #: How many lanes it has. They have even parts of its weight, and take turns.
+    parts: int = 1
+    #: Where it stands among the queues of the pool.
+    place: int = 0
 
 
 class Pool:
@@ -32,6 +36,7 @@ class Pool:
         self.limit = limit
         self.strict = strict
         self.busy = 0
+        #: Those that were granted something longest ago are the first to be looked at.
         self.lanes: list[Lane] = []
 
     def lane(self, share: Share, work: Callable[[Delivery], None]) -> Lane:
@@ -42,21 +47,37 @@ class Pool:
 
     def grant(self, lane: Lane) -> int:
         """Return for how many more tasks ``lane`` may ask now."""
-        free = self.limit - sum(one.load for one in self.lanes)
+        free = self._free()
         own = lane.limit - lane.load
+        if lane.share.limit is not None:
+            own = lane.share.limit - sum(one.load for one in self.lanes_of(lane.share))
         if free <= 0 or own <= 0:
             return 0
-        if self.strict:
-            before = self.lanes[: self.lanes.index(lane)]
-            return 0 if any(one.wants for one in before) else min(free, own)
         others = [one for one in self.lanes if one is not lane and one.wants]
+        if self.strict:
+            place = lane.share.place
+            if any(one.share.place < place for one in others):
+                return 0
+            others = [one for one in others if one.share.place == place]
+        if not others:
+            return min(free, own)
         if any(one.load / one.weight < lane.load / lane.weight for one in others):
             return 0  # That one comes first.
-        if others:
-            weights = lane.weight + sum(one.weight for one in others)
-            fair = math.ceil(self.limit * lane.weight / weights) - lane.load
-            return min(free, own, max(1, fair))
-        return min(free, own)
+        weights = lane.weight + sum(one.weight for one in others)
+        fair = math.ceil(self.limit * lane.weight / weights) - lane.load
+        return min(free, own, max(1, fair))
+
+    def lanes_of(self, share: Share) -> list[Lane]:
+        """Return the lanes of a queue."""
+        return [one for one in self.lanes if one.share.place == share.place]
+
+    def _free(self) -> int:
+        return self.limit - sum(one.load for one in self.lanes)
+
+    def note_granted(self, lane: Lane) -> None:
+        """Let other lanes have their turn before this one has another."""
+        self.lanes.remove(lane)
+        self.lanes.append(lane)
 
     def enter(self) -> None:
         """Note that a task begins."""
@@ -75,8 +96,15 @@ class Pool:
 
     def look_again(self) -> None:
         """Have all lanes that wait for room look whether there is some now."""
-        for lane in self.lanes:
-            lane.look_again()
+        waiting = [lane for lane in self.lanes if lane.waits]
+        free = self._free() if waiting else 0
+        if free <= 0:
+            return
+        # As with one queue: a few at a time while they still have work.
+        is_much = free * 4 >= self.limit
+        for lane in waiting:
+            if (is_much or not lane.waiting) and self.grant(lane):
+                lane.look_again()
 
 
 class Lane(Slots):
@@ -84,12 +112,14 @@ class Lane(Slots):
 
     def __init__(self, pool: Pool, share: Share, work: Callable[[Delivery], None]) -> None:
         super().__init__(pool.limit if share.limit is None else share.limit, self._enter)
-        self.weight = share.weight
+        self.share = share
+        self.weight = share.weight / share.parts
         self._pool = pool
         self._work_off = work
         #: What was granted and is being fetched.
         self._granted = 0
-        self._waits = False
+        #: It waits for room.
+        self.waits = False
         #: Whether there was nothing in the queue at the last look, and there is nothing yet.
         self.is_idle = False
 
@@ -101,7 +131,12 @@ class Lane(Slots):
     @property
     def wants(self) -> bool:
         """Whether it would take more of the pool, as far as is known."""
-        return not (self._closed or self.is_idle) and self.load - self._granted < self.limit
+        if self._closed or self.is_idle:
+            return False
+        if self.share.limit is None or self.share.parts == 1:
+            return self._busy + len(self._ready) < self.limit
+        lanes = self._pool.lanes_of(self.share)
+        return sum(one._busy + len(one._ready) for one in lanes) < self.share.limit
 
     def capacity(self) -> int:
         """Wait until there is room for this queue; return how much, 0 once closed."""
@@ -110,11 +145,12 @@ class Lane(Slots):
             granted = self._pool.grant(self)
             if granted:
                 self._granted = min(granted, FETCH_LIMIT)
+                self._pool.note_granted(self)
                 return self._granted
-            self._waits = True
+            self.waits = True
             self._room.clear()
             self._room.wait()
-            self._waits = False
+            self.waits = False
         return 0
 
     def note_empty(self) -> None:
@@ -147,9 +183,8 @@ class Lane(Slots):
             self._call_one()
 
     def look_again(self) -> None:
-        """There may be room for more."""
-        if self._waits and self._pool.grant(self):
-            self._room.set()
+        """There is room for more."""
+        self._room.set()
 
     def _make_room(self) -> None:
         self._pool.look_again()

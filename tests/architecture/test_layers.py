@@ -28,7 +28,7 @@ LAYERS = (
     "ports task task_options wrapper registry result workflow revocation locks semaphore ratelimit",
     "execution",
     "consumer",
-    "keeping reporting stopping enqueueing driving guarding declaring huey flavours __init__",
+    "keeping reporting stopping placing enqueueing driving guarding declaring huey flavours __init__",
     "__main__ cli options processes loading terminal dead demo testing api utils constants contrib",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
@@ -38,6 +38,7 @@ CONSUMER = LAYER["consumer"]
 ALLOWED = {
     ("consumer.consumer", "huey"): "typing only: users hand their Huey to a Consumer",
     ("consumer.group", "huey"): "typing only: the same",
+    ("consumer.parts", "huey"): "typing only: the same",
     ("registry", "task"): "typing only: the registry makes tasks from classes it was given",
     ("ports", "registry"): "typing only: ports say what tasks and results reach their Huey by",
     ("ports", "result"): "typing only: the same",
