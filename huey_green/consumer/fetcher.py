@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import gevent
+
 from huey_green import probe
 from huey_green.backoff import exponential
 from huey_green.consumer.outage import Outage
@@ -19,6 +21,10 @@ FETCH_WAIT = 30.0
 
 #: Most messages that one fetch asks for: enough to share a round trip, few enough to be quick.
 FETCH_LIMIT = 500
+
+
+#: How many deliveries are few.
+FEW = 2
 
 
 class Fetcher(Service):
@@ -56,6 +62,11 @@ class Fetcher(Service):
             self._empty = 0
             self._slots.put(deliveries)
             probe.reached("fetched", len(deliveries))
+            if len(deliveries) <= FEW:
+                # Where little is to do each task is begun, and settled if it is quick, before the
+                # next wait is prepared.
+                gevent.sleep(0)
+                gevent.sleep(0)
         elif not self._storage.blocking:
             self._poll()
 

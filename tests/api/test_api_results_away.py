@@ -80,9 +80,9 @@ def test_who_begins_to_wait_while_redis_is_away_has_the_value_when_it_is_back(
 def test_who_waits_already_when_redis_goes_has_the_value_when_it_is_back(huey, server, add):
     result = add(1, 2)
     running = Running(lambda: result.get(blocking=True, timeout=PATIENCE))
-    eventually(huey.storage.wakeup._listening.is_set, "the caller to wait")
+    eventually(lambda: huey.storage.wakeup.is_listening, "the caller to wait")
     server.kill()
-    eventually(lambda: not huey.storage.wakeup._listening.is_set(), "the end of the connection")
+    eventually(lambda: not huey.storage.wakeup.is_listening, "the end of the connection")
     assert finish(huey, server) == 1
     assert running.result() == 3
 

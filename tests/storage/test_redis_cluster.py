@@ -239,7 +239,7 @@ def test_a_consumer_goes_on_after_kill_9_of_its_master(work: Work, cluster: Priv
     # What a master has confirmed and not passed on would be lost with it, and not by us.
     eventually(lambda: caught_up(master, replica), "a replica that has it all")
     waiting = Running(lambda: work.huey.storage.wait_result("late", 30.0))
-    eventually(work.huey.storage.wakeup._listening.is_set, "who waits for a result")
+    eventually(lambda: work.huey.storage.wakeup.is_listening, "who waits for a result")
     master.kill()
     work.enqueue(range(200, 400))
     assert work.job(1000).get(blocking=True, timeout=30) == 1000

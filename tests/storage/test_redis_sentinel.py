@@ -54,7 +54,7 @@ def test_after_a_failover_all_that_wait_and_all_that_ask_find_the_new_master(
     waiting = Running(patiently(lambda: eventually(lambda: storage.fetch("me", 1, 5.0))))
     caller = Running(patiently(lambda: storage.wait_result("result", 60.0)))
     eventually(lambda: storage._leasing_of("me").waiting._client is not None)
-    eventually(lambda: storage.wakeup._listening.is_set())
+    eventually(lambda: storage.wakeup.is_listening)
     if end == "order":
         trio.order_failover()
     else:

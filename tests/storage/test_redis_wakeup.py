@@ -43,7 +43,7 @@ class Waiter:
         self.asked = 0
         self.told = False
         self._running = Running(lambda: storage.wait_until(keys, self._is_told, timeout=30))
-        eventually(lambda: self.asked >= 1 and storage.wakeup._listening.is_set())
+        eventually(lambda: self.asked >= 1 and storage.wakeup.is_listening)
 
     def _is_told(self) -> bool:
         self.asked += 1
@@ -182,4 +182,38 @@ def test_a_storage_may_be_closed_while_its_first_waiter_still_gives_up(redis_ser
         storage = RedisStorage(f"hasty-{number}", url=redis_server.url)
         assert storage.wait_result("nothing", timeout=0.001) is False
         storage.close()
-        assert storage.wakeup._thread is None
+        assert storage.wakeup._keeper is None
+
+
+def test_when_the_one_who_reads_has_its_result_another_one_reads(storage: RedisStorage) -> None:
+    waiting = [Running(lambda key=key: storage.wait_result(key, timeout=60)) for key in "abcd"]
+    eventually(lambda: len(storage.wakeup._waiting) == 4 and storage.wakeup.is_listening)
+    # Whoever reads first is the first to go.
+    while storage.wakeup._reader is not None:
+        key = storage.wakeup._reader.key
+        storage.put_data(key, b"1", is_result=True)
+        assert waiting["abcd".index(key)].result() is True
+        eventually(lambda key=key: getattr(storage.wakeup._reader, "key", None) != key)
+    assert not storage.wakeup._waiting
+    assert storage.link.execute("PUBSUB", "NUMSUB", storage.keys.wake)[1] == 1
+
+
+def test_what_is_announced_when_nobody_waits_is_read_and_the_connection_let_go(
+    storage: RedisStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huey_green.storage.redis.wakeup.KEEPS_EVERY", 0.01)
+    monkeypatch.setattr("huey_green.storage.redis.wakeup.IDLE", 1.5)
+    assert storage.wait_result("none", timeout=0.05) is False
+    heard: list[str] = []
+    storage.wakeup._heard = heard.append  # type: ignore[method-assign]
+    storage.put_data("a", b"1", is_result=True)
+    eventually(lambda: heard == ["1\na"])
+    eventually(lambda: storage.link.execute("PUBSUB", "NUMSUB", storage.keys.wake)[1] == 0)
+    assert not storage.wakeup.is_listening
+    eventually(lambda: storage.wakeup._keeper is None)
+    del storage.wakeup._heard
+    # Waiting again opens another one.
+    waiter = Waiter(storage, ["b", "c"])
+    waiter.told = True
+    storage.put_data("b", b"1", is_result=True)
+    assert waiter.ends()

@@ -5,21 +5,24 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Collection, Set
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Set
+from itertools import chain
 
 import redis
 
 from huey_green import clock
 from huey_green.backoff import exponential, jittered
-from huey_green.storage.redis.connect import Link, exchange, shut
-
-#: Seconds after which a silent connection is asked whether it still lives, and after which a
-#: caller looks for itself: the bound on what a lost wake-up can cost.
-SILENCE = 5.0
+from huey_green.storage.redis.announcements import SILENCE, Announcements
+from huey_green.storage.redis.connect import Link
 
 #: Seconds that the connection is kept when nobody waits any more.
 IDLE = 30.0
+
+#: Seconds after which the keeper looks whether somebody reads the connection.
+KEEPS_EVERY = 1.0
+
+#: Seconds that the keeper waits for more to be read: it is for what is there already.
+MOMENT = 0.001
 
 
 class _Waiter:
@@ -29,7 +32,7 @@ class _Waiter:
     costs nothing for those many; whoever waits may take keys out of it meanwhile.
     """
 
-    __slots__ = ("announced", "event", "key", "keys")
+    __slots__ = ("announced", "event", "is_in_doubt", "key", "keys")
 
     def __init__(self, keys: Collection[str]) -> None:
         #: The key of one who waits for one alone.
@@ -37,19 +40,27 @@ class _Waiter:
         self.keys = keys if isinstance(keys, Set) else frozenset(keys)
         self.event = threading.Event()
         self.announced = False
+        #: What it waits for may have come without being announced to it.
+        self.is_in_doubt = True
+
+    def look_again(self) -> None:
+        self.is_in_doubt = True
+        self.event.set()
 
 
 class Wakeup:
     """Waits on one pub/sub channel for keys: of results that were stored, "p:ID" for progress.
 
-    What an announcement costs does not depend on how many keys a caller waits for, nor on how
-    many callers wait for one key each.
+    One of those who wait reads the connection for all, so that the only one who waits is woken by
+    the server itself; when that one has what it waited for, another one takes its place. What an
+    announcement costs does not depend on how many keys a caller waits for, nor on how many
+    callers wait for one key each.
     """
 
     def __init__(self, link: Link, channel: str) -> None:
         self._link = link
         self._channel = channel
-        link.when_silent.append(lambda: shut(self._connection))
+        link.when_silent.append(lambda: self._announcements.interrupt())
         self._reset()
 
     def _reset(self) -> None:
@@ -57,10 +68,17 @@ class Wakeup:
         self._lock = threading.Lock()
         self._waiting: dict[str, set[_Waiter]] = {}
         self._waiting_for_many: set[_Waiter] = set()
-        self._listening = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._connection: Any = None
-        self._closed = False
+        self._announcements = Announcements(self._link, self._channel)
+        #: Who opens and reads the connection; the keeper when it clears what nobody has read.
+        self._reader: _Waiter | threading.Thread | None = None
+        self._keeper: threading.Thread | None = None
+        self._closing = threading.Event()
+        self._failures = 0
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether what is announced now is heard here."""
+        return self._announcements.is_open
 
     def wait_result(self, key: str, is_stored: Callable[[], bool], timeout: float | None) -> bool:
         """Wait until the result of ``key`` is stored, at most ``timeout`` seconds.
@@ -90,23 +108,25 @@ class Wakeup:
         ends_at = None if timeout is None else clock.monotonic() + timeout
         if timeout is not None and timeout <= 0:
             return is_ready()
-        if not self._listening.is_set() and is_ready():
+        if not self.is_listening and is_ready():
             return True
         waiter = _Waiter(keys)
         self._register(waiter)
         try:
             while True:
                 # Not before we listen: what is stored between a look and a wait would be missed.
-                self._listening.wait(_left(ends_at, SILENCE))
-                if is_ready():
-                    return True
+                if self._reader is waiter and not self.is_listening:
+                    self._listen(waiter, ends_at)
+                if waiter.is_in_doubt:
+                    waiter.is_in_doubt = False
+                    if is_ready():
+                        return True
                 left = _left(ends_at, SILENCE)
                 if left <= 0:
                     return False
-                waiter.event.wait(left)
+                self._pause(waiter, left)
                 if waiter.announced and is_certain:
                     return True
-                waiter.event.clear()
         finally:
             self._unregister(waiter)
 
@@ -116,12 +136,8 @@ class Wakeup:
                 self._waiting_for_many.add(waiter)
             else:
                 self._waiting.setdefault(waiter.key, set()).add(waiter)
-            if self._thread is None:
-                self._closed = False
-                self._thread = threading.Thread(
-                    target=self._run, name="huey_green-wakeup", daemon=True
-                )
-                self._thread.start()
+            if self._reader is None:
+                self._reader = waiter
 
     def _unregister(self, waiter: _Waiter) -> None:
         with self._lock:
@@ -131,56 +147,66 @@ class Wakeup:
                 waiters.discard(waiter)
                 if not waiters:
                     self._waiting.pop(waiter.key, None)
+            if self._reader is waiter:
+                self._pass_on()
 
-    def _waiters(self) -> list[_Waiter]:
-        singles = [waiter for waiters in list(self._waiting.values()) for waiter in tuple(waiters)]
-        return [*singles, *tuple(self._waiting_for_many)]
+    def _pass_on(self) -> None:
+        """Make another one who waits the reader, if there is one; with the lock held."""
+        self._reader = next(self._waiters(), None)
+        if self._reader is not None:
+            self._reader.event.set()
 
-    def _run(self) -> None:
-        failures = 0
-        while True:
-            connection = self._link.new_connection(read_timeout=SILENCE)
-            self._connection = connection
-            try:
-                self._listen(connection)
-                return
-            except (redis.RedisError, OSError):
-                if self._done():
-                    return
-                failures += 1
-                clock.sleep(jittered(exponential(failures, 0.05, 2.0, 2.0)))
-            finally:
-                self._listening.clear()
-                connection.disconnect()
+    def _waiters(self) -> Iterator[_Waiter]:
+        return chain(chain.from_iterable(self._waiting.values()), self._waiting_for_many)
 
-    def _listen(self, connection: Any) -> None:
-        """Wake waiters until nobody has waited for a while; an error ends it at once."""
-        connection.connect()
-        if self._closed and self._done():
-            return  # Before there was a connection to end.
-        exchange(connection, [("SUBSCRIBE", self._channel)])
-        self._listening.set()
-        # What was stored before we listened was not announced to us.
+    # The reader.
+
+    def _listen(self, waiter: _Waiter, ends_at: float | None) -> None:
+        """Open the connection; where that fails wait a little, so that it can be tried again."""
+        try:
+            self._announcements.open()
+        except (redis.RedisError, OSError):
+            self._failures += 1
+            pause = jittered(exponential(self._failures, 0.05, 2.0, 2.0))
+            clock.sleep(max(0.0, _left(ends_at, pause)))
+            waiter.is_in_doubt = True
+            return
+        self._failures = 0
+        # What was stored before was not announced to us.
         self._look_again()
-        asked = False
-        idle_since = clock.monotonic()
-        while True:
-            try:
-                answer = connection.read_response(disconnect_on_error=False)
-            except redis.TimeoutError:
-                if asked:
-                    raise
-                idle = clock.monotonic() - idle_since
-                if idle > IDLE and self._done():
-                    return
-                connection.send_command("PING")
-                asked = True
-                continue
-            asked = False
-            if answer[0] == b"message":
-                self._heard(answer[2].decode(errors="replace"))
-            if self._is_waited_on():
-                idle_since = clock.monotonic()
+        with self._lock:
+            if self._keeper is None:
+                self._closing = threading.Event()
+                self._keeper = threading.Thread(
+                    target=self._keep, name="huey_green-wakeup", daemon=True
+                )
+                self._keeper.start()
+
+    def _pause(self, waiter: _Waiter, seconds: float) -> None:
+        """Wait until there is something to do for ``waiter``, as the reader or not."""
+        ends_at = clock.monotonic() + seconds
+        if self._reader is not waiter:
+            is_told = waiter.event.wait(seconds)
+        else:
+            self._read(waiter, ends_at)
+            is_told = waiter.event.is_set()
+        waiter.event.clear()
+        if not is_told and clock.monotonic() >= ends_at:
+            waiter.is_in_doubt = True
+
+    def _read(self, waiter: _Waiter, ends_at: float) -> None:
+        """Read for all who wait, until there is something for ``waiter``."""
+        try:
+            while not waiter.event.is_set() and (left := ends_at - clock.monotonic()) > 0:
+                self._read_one(left)
+        except (redis.RedisError, OSError):
+            self._announcements.close()
+
+    def _read_one(self, seconds: float) -> bool:
+        announcement = self._announcements.read(seconds)
+        if announcement is not None:
+            self._heard(announcement.decode(errors="replace"))
+        return announcement is not None
 
     def _heard(self, message: str) -> None:
         """Wake those who wait for the keys in a message: their number, and a line for each."""
@@ -192,33 +218,58 @@ class Wakeup:
         for key in self._waiting.keys() & set(keys):
             for waiter in tuple(self._waiting.get(key, ())):
                 waiter.announced = True
-                waiter.event.set()
+                waiter.look_again()
         for waiter in tuple(self._waiting_for_many):
             if any(key in waiter.keys for key in keys):
-                waiter.event.set()
+                waiter.look_again()
 
     def _look_again(self) -> None:
-        for waiter in self._waiters():
-            waiter.event.set()
-
-    def _is_waited_on(self) -> bool:
-        return bool(self._waiting or self._waiting_for_many)
-
-    def _done(self) -> bool:
-        """End the thread's life if nobody waits; whoever comes next starts another."""
         with self._lock:
-            if self._is_waited_on() and not self._closed:
-                return False
-            self._thread = None
-            return True
+            waiters = list(self._waiters())
+        for waiter in waiters:
+            waiter.look_again()
+
+    # The keeper: a connection that nobody reads is cut off by the server sooner or later.
+
+    def _keep(self) -> None:
+        """Read what nobody else does; let go of the connection when nobody has waited for long."""
+        closing, me = self._closing, threading.current_thread()
+        idle_since = clock.monotonic()
+        while not closing.wait(KEEPS_EVERY):
+            with self._lock:
+                if self._reader is not None:
+                    idle_since = clock.monotonic()
+                    continue
+                self._reader = me
+            try:
+                self._clear()
+            finally:
+                with self._lock:
+                    self._pass_on()
+                    is_over = self._reader is None and clock.monotonic() - idle_since > IDLE
+                    if is_over:
+                        self._announcements.close()
+                        self._keeper = None
+            if is_over:
+                return
+
+    def _clear(self) -> None:
+        try:
+            while not (self._waiting or self._waiting_for_many) and self._read_one(MOMENT):
+                continue
+        except (redis.RedisError, OSError):
+            self._announcements.close()
 
     def close(self) -> None:
         """Let go of the connection; waiting again opens another."""
-        thread = self._thread
-        self._closed = True
-        if thread is not None and self._pid == os.getpid():
-            shut(self._connection)
-            thread.join(SILENCE)
+        keeper, self._keeper = self._keeper, None
+        self._closing.set()
+        self._announcements.interrupt()
+        if keeper is not None and self._pid == os.getpid():
+            keeper.join(SILENCE)
+            with self._lock:
+                if self._reader is None:
+                    self._announcements.close()
 
 
 def _left(ends_at: float | None, at_most: float) -> float:
