@@ -68,6 +68,7 @@ CONTENTS = {
             "signals",
             "testing",
             "inspecting",
+            "terminal",
             "storages",
             "serializers",
             "web",

@@ -9,9 +9,11 @@ import sys
 
 def main() -> int:
     """Run the command line; return the exit status."""
-    from huey_green import origin, parent
+    from huey_green import origin, parent, terminal
 
     argv = sys.argv[1:]
+    if argv and argv[0] in terminal.COMMANDS:
+        return terminal.main(argv)  # It runs no task, and needs no gevent.
     origin.note()
     parent.find()
     try:
@@ -44,8 +46,8 @@ def main() -> int:
 
 
 def _asks_for_help(argv: list[str]) -> bool:
-    if argv[:1] in (["dead"], ["demo"]):
-        return False  # They have a help of their own.
+    if argv[:1] == ["demo"]:
+        return False  # It has a help of its own.
     return not argv or any(one in ("-h", "--help", "--version") for one in argv)
 
 

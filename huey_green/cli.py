@@ -33,10 +33,6 @@ def run(argv: Sequence[str]) -> int:
         from huey_green.demo.command import main as demo
 
         return demo(list(argv[1:]))
-    if argv[:1] == ["dead"]:
-        from huey_green.dead import main as dead
-
-        return dead(list(argv[1:]))
     given = parse(argv)
     hueys = load(given)
     return hueys if isinstance(hueys, int) else consume(hueys, given)

@@ -14,10 +14,19 @@ from huey_green.logformat import LogOptions
 from huey_green.settings import ConsumerSettings
 
 _EXAMPLES = """\
+commands, each with a --help of its own:
+  status   how much waits, who consumes, what runs     tasks    what is declared
+  check    can this application be consumed?           health   is it? for Docker and Kubernetes
+  dead     what could not be run: list, show, requeue, delete
+  run      enqueue a task by hand                      cancel   stop a task wherever it is
+  revoke   keep tasks from running                     restore  let them run again
+  purge    empty a queue, its schedule, its results
+
 examples:
   huey_green app.huey -w 500       run the tasks of `huey` in app.py
   huey_green app.huey -q -l f.log  log errors only, to a file
   huey_green app.web app.mail      share the workers between two queues
+  huey_green status app.huey       show what waits, who consumes, and what runs
   huey_green dead app.huey         list what could not be run
   huey_green demo                  crawl a few thousand pages of a local server
 """
@@ -36,7 +45,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="huey_green",
-        usage="huey_green IMPORT.PATH... [options]\n       huey_green dead IMPORT.PATH [options]\n"
+        usage="huey_green IMPORT.PATH... [options]\n"
+        "       huey_green COMMAND IMPORT.PATH... [options]\n"
         "       huey_green demo [options]",
         description="Run the tasks of a Huey: thousands at once, in one process.",
         epilog=_EXAMPLES,

@@ -14,6 +14,7 @@ from huey_green import clock, probe
 from huey_green.consumer.slots import Slots
 from huey_green.consumer.worker import Worker
 from huey_green.exceptions import StorageUnavailable
+from huey_green.native import thread_lock
 from huey_green.report import KEPT, MOST_NAMED, encode_report
 from huey_green.storage.base import BaseStorage
 from huey_green.task import Task
@@ -22,6 +23,10 @@ log = logging.getLogger("huey_green.consumer")
 
 #: Seconds between reports, and when nothing runs, nor did at the last one.
 EVERY, WHEN_IDLE = 4.0, 12.0
+
+
+#: Seconds for which a report waits for its event loop; else it says that there was no answer yet.
+PATIENCE = 0.05
 
 
 class Registry(Protocol):
@@ -57,6 +62,8 @@ class Reporter:
         # Monotonic: when the event loop was asked for a sign of life that it has not given yet.
         self._asked_at: float | None = None
         self._lag = 0.0
+        self._answered = thread_lock()
+        self._answered.acquire()
         self._told_idle_at: float | None = None
 
     def start(self) -> None:
@@ -71,8 +78,9 @@ class Reporter:
         is_idle = not (self._slots.busy or self._slots.waiting)
         if is_idle and self._told_idle_at is not None and now - self._told_idle_at < WHEN_IDLE:
             return
+        self._ask_loop()
         try:
-            storage.put_report(self._consumer, self._report(now), KEPT)
+            storage.put_report(self._consumer, self._report(), KEPT)
         except StorageUnavailable:
             log.debug("a report found no storage")
             return
@@ -80,7 +88,6 @@ class Reporter:
             log.exception("a report of this consumer failed; status shows less of it")
         # Of what ran until now it has to be said once that it does no more.
         self._told_idle_at = now if is_idle else None
-        self._ask_loop()
         probe.reached("reported", self._consumer)
 
     def end(self, storage: BaseStorage) -> None:
@@ -90,7 +97,8 @@ class Reporter:
         except StorageUnavailable:
             log.debug("the last report stays until it ends by itself")
 
-    def _report(self, now: float) -> bytes:
+    def _report(self) -> bytes:
+        now = clock.monotonic()
         # In one step of the interpreter each, while the event loop's thread goes on. Those that
         # began first are first in the dict.
         running = list(islice(self._worker.running.values(), MOST_NAMED))
@@ -101,7 +109,7 @@ class Reporter:
             workers=self._workers,
             running=len(self._worker.running),
             ready=self._slots.waiting,
-            lag=self._lag if self._asked_at is None else now - self._asked_at,
+            lag=self._lag if (asked_at := self._asked_at) is None else now - asked_at,
             tasks=[
                 (one.task.id, name_of(type(one.task)), now - one.since, one.delivery.attempt)
                 for one in running
@@ -109,12 +117,16 @@ class Reporter:
         )
 
     def _ask_loop(self) -> None:
+        """Have the event loop show that it turns, and wait a moment for that."""
         if self._asked_at is None:
+            self._answered.acquire(False)  # An answer that came late counts no more.
             self._asked_at = clock.monotonic()
             self._loop.run_callback_threadsafe(self._answer)
+            self._answered.acquire(True, PATIENCE)
 
     def _answer(self) -> None:
         """Called by the event loop: it turns."""
         if self._asked_at is not None:
             self._lag = clock.monotonic() - self._asked_at
             self._asked_at = None
+            self._answered.release()

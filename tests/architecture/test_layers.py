@@ -29,7 +29,7 @@ LAYERS = (
     "execution",
     "consumer",
     "keeping reporting stopping placing enqueueing driving guarding declaring huey flavours __init__",
-    "__main__ cli options processes loading terminal dead demo testing api utils constants contrib",
+    "__main__ cli options processes loading terminal demo testing api utils constants contrib",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
 CONSUMER = LAYER["consumer"]

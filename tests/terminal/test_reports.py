@@ -145,11 +145,16 @@ class Idle:
 
 
 class Loop:
+    """An event loop that turns, or not."""
+
     def __init__(self) -> None:
         self.asked: list[Any] = []
+        self.turns = False
 
     def run_callback_threadsafe(self, callback: Any) -> None:
         self.asked.append(callback)
+        if self.turns:
+            callback()
 
 
 @pytest.fixture
@@ -165,6 +170,7 @@ def told(monkeypatch):
 
 def test_an_idle_consumer_says_so_seldom_and_leaves_its_event_loop_alone(told, monkeypatch):
     made, storage, loop, state = told
+    loop.turns = True
     now = 1000.0
     monkeypatch.setattr(reporter.clock, "monotonic", lambda: now)
     for _ in range(10):
@@ -196,8 +202,12 @@ def test_an_event_loop_that_does_not_turn_is_told_of(told, monkeypatch):
     answer()
     now += 1
     made.tell(storage)
-    assert [one["lag"] for one in storage.said] == [0.0, 7.0, 9.0, 9.0]
-    assert len(loop.asked) == 2
+    loop.asked[-1]()
+    assert [one["lag"] for one in storage.said] == [0.0, 7.0, 9.0, 0.0]
+    loop.turns = True
+    made.tell(storage)
+    assert storage.said[-1]["lag"] == 0.0
+    assert len(loop.asked) == 3
 
 
 def test_a_report_names_those_that_run_for_longest(told):
