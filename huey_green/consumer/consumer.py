@@ -200,7 +200,7 @@ class Consumer:
             self._slots = Slots(settings.workers, self._worker.run)
             fetcher = Fetcher
         else:
-            self._slots = self._pool.lane(self._share, self._worker.run)
+            self._slots = self._pool.lane(self._share, self._worker)
             fetcher = LaneFetcher
         self._fetcher = fetcher(
             storage, self.name, self._slots, settings, outage, huey.needs_leases
@@ -214,7 +214,7 @@ class Consumer:
             self._scheduler.clock.now,
         )
         self._heartbeat = Heartbeat(huey.storage, self.name, settings.lease, reporter)
-        self._watchdog = Watchdog(self._worker, settings.lease) if is_patched else None
+        self._watchdog = Watchdog(self._watched(), settings.lease) if self._watches() else None
         look_after(self._worker)
         self._services: list[Service] = [
             self._acknowledger,
@@ -226,6 +226,15 @@ class Consumer:
         if settings.check_worker_health:
             health = HealthCheck(self._services, settings.health_check_interval, outage)
             self._services = [*self._services, health]
+
+    def _watches(self) -> bool:
+        """Say whether the watchdog is ours: one is enough for all that share an event loop."""
+        if self._pool is not None:
+            return len(self._pool.lanes) == 1
+        return self._native_executor is None
+
+    def _watched(self) -> Worker:
+        return self._worker if self._pool is None else cast(Worker, self._pool)
 
     def _bury(self, delivery: Delivery, error: Exception) -> None:
         gevent.spawn(self._worker.bury, delivery, error)

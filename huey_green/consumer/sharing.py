@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
+
+from greenlet import greenlet
 
 from huey_green.consumer.fetcher import FETCH_LIMIT, FETCH_WAIT, Fetcher
 from huey_green.consumer.slots import Slots
+from huey_green.consumer.worker import Running, Worker
 from huey_green.message import Delivery
 
 
@@ -39,11 +42,19 @@ class Pool:
         #: Those that were granted something longest ago are the first to be looked at.
         self.lanes: list[Lane] = []
 
-    def lane(self, share: Share, work: Callable[[Delivery], None]) -> Lane:
+    def lane(self, share: Share, worker: Worker) -> Lane:
         """Add a lane after those that there are."""
-        lane = Lane(self, share, work)
+        lane = Lane(self, share, worker)
         self.lanes.append(lane)
         return lane
+
+    @property
+    def running(self) -> dict[greenlet, Running]:
+        """What runs now, in all lanes, by its greenlet; as a worker tells it of its own."""
+        found: dict[greenlet, Running] = {}
+        for lane in tuple(self.lanes):
+            found |= lane.worker.running
+        return found
 
     def grant(self, lane: Lane) -> int:
         """Return for how many more tasks ``lane`` may ask now."""
@@ -110,12 +121,12 @@ class Pool:
 class Lane(Slots):
     """The slots of one queue, which share the room of a pool."""
 
-    def __init__(self, pool: Pool, share: Share, work: Callable[[Delivery], None]) -> None:
+    def __init__(self, pool: Pool, share: Share, worker: Worker) -> None:
         super().__init__(pool.limit if share.limit is None else share.limit, self._enter)
+        self.worker = worker
         self.share = share
         self.weight = share.weight / share.parts
         self._pool = pool
-        self._work_off = work
         #: What was granted and is being fetched.
         self._granted = 0
         #: It waits for room.
@@ -192,7 +203,7 @@ class Lane(Slots):
     def _enter(self, delivery: Delivery) -> None:
         self._pool.enter()
         try:
-            self._work_off(delivery)
+            self.worker.run(delivery)
         finally:
             self._pool.leave()
 
@@ -204,6 +215,10 @@ class LaneFetcher(Fetcher):
 
     def _fetch(self, limit: int) -> list[Delivery]:
         try:
+            if self.outage.is_on:
+                # What it was granted is not to wait for a storage that is away.
+                self._slots.note_empty()
+                return self._ask(1, 0.0)
             deliveries = self._ask(limit, 0.0)
             if not deliveries:
                 self._slots.note_empty()

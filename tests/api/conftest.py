@@ -20,7 +20,7 @@ IN_REDIS = {
     "redis-zset": PriorityRedisHuey,
     "redis-expire": RedisExpireHuey,
 }
-STORAGES = ["memory", "sqlite", "file", *IN_REDIS]
+STORAGES = ["memory", "sqlite", "file", *IN_REDIS, "redis-shards"]
 
 
 @pytest.fixture(params=STORAGES)
@@ -36,12 +36,20 @@ def make_huey(request, tmp_path):
             huey = SqliteHuey(name, filename=tmp_path / "huey.db", **options)
         elif request.param == "file":
             huey = FileHuey(name, path=tmp_path / f"queue-{name}", **options)
+        elif request.param == "redis-shards":
+            server = request.getfixturevalue("redis_server")
+            huey = PriorityRedisHuey(name, url=server.url, shards=3, **options)
         else:
             server = request.getfixturevalue("redis_server")
             huey = IN_REDIS[request.param](name, url=server.url, **options)
         made.append(huey)
         return huey
 
+    if request.param == "redis-shards":
+        # All on one of them, for there is no order between two.
+        monkeypatch = request.getfixturevalue("monkeypatch")
+        for module in ("placing", "storage.redis.shards", "storage.redis.shardvalues"):
+            monkeypatch.setattr(f"huey_green.{module}.shard_of", lambda key, count: 0)
     yield make
     for huey in made:
         huey.flush()

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 
 from huey_green import clock
-from huey_green.storage.redis.announcements import SILENCE
+from huey_green.storage.base import LOOK_AGAIN
 from huey_green.storage.redis.wakeup import Wakeup
 
 #: Seconds between looks of a caller while one of its shards is not listened to.
@@ -78,7 +78,7 @@ class Hearing:
                 event.clear()
                 if is_ready():
                     return True
-                pause = SILENCE if is_heard else LOOK
+                pause = LOOK_AGAIN if is_heard else LOOK
                 left = pause if ends_at is None else min(pause, ends_at - clock.monotonic())
                 if left <= 0:
                     return False
@@ -128,4 +128,4 @@ class Hearing:
         self._closing = True
         for number, thread in list(self._threads.items()):
             self._wakeups[number].close()
-            thread.join(SILENCE)
+            thread.join(LOOK_AGAIN)

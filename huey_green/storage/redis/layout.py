@@ -20,6 +20,9 @@ MOST_SHARDS = 256
 
 SLOTS = 16384
 
+#: A quarter of what is between the slots of two shards when there are most.
+EDGE = SLOTS // MOST_SHARDS // 4
+
 #: What says where one server is, and cannot be said beside ``urls``.
 _PLACES = ("url", "host", "port", "path", "unix_socket_path", "cluster", "connection_pool")
 
@@ -73,7 +76,7 @@ class Layout(NamedTuple):
 
 
 def layout_of(tag: str, kwargs: dict[str, Any]) -> Layout:
-    """Take what is said of shards and their servers out of ``kwargs``."""
+    """Take what is said of shards and their servers out of ``kwargs``; ``tag`` is the queue's."""
     given, urls = kwargs.pop("shards", None), kwargs.pop("urls", None)
     servers = _servers(urls, kwargs)
     shards = len(servers) if given is None else given
@@ -86,7 +89,7 @@ def layout_of(tag: str, kwargs: dict[str, Any]) -> Layout:
     is_cluster = kwargs.get("cluster") is not None or str(kwargs.get("url")).startswith(
         tuple(SCHEMES)
     )
-    return Layout(f"huey.shards.{{{tag}.0}}", shards, servers, is_cluster)
+    return Layout(f"huey.shards.{{{tags_of(tag, 1)[0]}}}", shards, servers, is_cluster)
 
 
 def _servers(urls: object, kwargs: dict[str, Any]) -> tuple[Mapping[str, Any], ...]:
@@ -119,20 +122,18 @@ def _servers(urls: object, kwargs: dict[str, Any]) -> tuple[Mapping[str, Any], .
 def tags_of(tag: str, count: int) -> list[str]:
     """Return what the names of the keys of each shard have in braces.
 
-    In a cluster this tells the slot. They are chosen so that the slots lie as far from each other
-    as can be: where masters have equal shares of the slots, they have equal shares of the shards,
-    if the one number can be divided by the other.
+    In a cluster this tells the slot. They are chosen so that the slots lie evenly: where masters
+    have equal shares of the slots, they have equal shares of the shards, if the one number can be
+    divided by the other. The first is the same for any number of shards.
     """
-    first = key_slot(f"{tag}.0".encode())
-    width = max(16, SLOTS // count // 16)
-    tags = [f"{tag}.0"]
-    for shard in range(1, count):
-        begins = first + shard * SLOTS // count
-        made, tried = f"{tag}.{shard}", 0
-        while (key_slot(made.encode()) - begins) % SLOTS >= width:
+    tags = []
+    for shard in range(count):
+        begins = shard * SLOTS // count
+        tried = 0
+        # Not next to where the slots of another master may begin.
+        while not EDGE <= key_slot(f"{tag}.{shard}.{tried}".encode()) - begins < 3 * EDGE:
             tried += 1
-            made = f"{tag}.{shard}.{tried}"
-        tags.append(made)
+        tags.append(f"{tag}.{shard}.{tried}")
     return tags
 
 

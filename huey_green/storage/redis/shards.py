@@ -37,7 +37,8 @@ from huey_green.storage.redis.shardvalues import ShardedValues
 if TYPE_CHECKING:
     from huey_green.storage.redis import _Redis
 
-#: Seconds after which a layout is asked for again that could not be read.
+
+#: Seconds after which a cluster is asked again whose answer did not come: other shards go on.
 ASK_AGAIN = 10.0
 
 
@@ -53,8 +54,9 @@ class RedisShards(ShardedValues):
     def __init__(self, name: str, shards: Sequence[_Redis], layout: Layout) -> None:
         super().__init__(name, shards)
         self.layout = layout
-        #: Shards whose server has not been asked yet whether it knows them as we do.
-        self._unchecked = set(range(self.shard_count))
+        #: Servers that have not been asked yet whether they know the shards as we do.
+        self._unasked = set(range(len(layout.servers)))
+        self._has_asked = False
         self._asks_again_at = 0.0
         if hasattr(shards[0], "expire_time"):
             self.expire_time = shards[0].expire_time
@@ -70,24 +72,32 @@ class RedisShards(ShardedValues):
             shard.retention = retention
 
     def _shard(self, number: int) -> _Redis:
-        if number in self._unchecked:
+        if self._unasked:
             self.check(number)
         return self.shards[number]
 
     def check(self, number: int) -> None:
-        """Raise ``ConfigurationError`` if a shard's server knows of another layout than ours."""
-        if self.layout.is_cluster and number != 0:
-            # Asked of the first shard's master, without which the others go on.
-            if clock.monotonic() < self._asks_again_at:
-                return
+        """Raise ``ConfigurationError`` if a shard's server knows of another layout than ours.
+
+        Each is asked once. Those of other shards are asked with the first one, so that a queue is
+        known everywhere before anything is in it; one that is away is left for later.
+        """
+        own = self.layout.server_of(number)
+        first = not self._has_asked
+        self._has_asked = True
+        if clock.monotonic() < self._asks_again_at:
+            return
+        for server in sorted(self._unasked) if first else self._unasked & {own}:
             try:
-                self.layout.check(self.shards[0].link, 0)
+                # Shards go to the servers by turns; in a cluster the first one tells for all.
+                self.layout.check(self.shards[server].link, server)
             except StorageUnavailable:
-                self._asks_again_at = clock.monotonic() + ASK_AGAIN
-                return
-        else:
-            self.layout.check(self.shards[number].link, number)
-        self._unchecked.discard(number)
+                if self.layout.is_cluster:
+                    self._asks_again_at = clock.monotonic() + ASK_AGAIN
+                elif server == own:
+                    raise
+                continue
+            self._unasked.discard(server)
 
     def _of(self, body: bytes) -> _Redis:
         """Return where a message goes, or came from."""
@@ -124,7 +134,8 @@ class RedisShards(ShardedValues):
         self._each(lambda shard: shard.flush_all())
         for number, shard in enumerate(self.shards):
             self.layout.forget(shard.link, number)
-        self._unchecked = set(range(self.shard_count))
+        self._unasked = set(range(len(self.layout.servers)))
+        self._has_asked = False
 
     # The queue and the schedule.
 
