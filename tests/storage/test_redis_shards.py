@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 from uuid import uuid4
 
@@ -11,16 +13,22 @@ import pytest
 from test_redis import ExpireContract
 
 from huey_green import (
+    ConfigurationError,
+    Consumer,
     Huey,
     PriorityRedisExpireHuey,
     PriorityRedisHuey,
     RedisExpireHuey,
     RedisHuey,
+    chord,
 )
+from huey_green.exceptions import StorageUnavailable
 from huey_green.storage.redis import shards, shardvalues
+from huey_green.testing.concurrency import eventually
 from huey_green.testing.contract import DocumentedContract, LeaseContract, StorageContract
 from huey_green.testing.limits import LimitContract
 from huey_green.testing.redis import PrivateRedis
+from huey_green.testing.redis_cluster import PrivateCluster
 from huey_green.testing.reports import ReportContract
 
 
@@ -31,7 +39,7 @@ def servers(redis_server: PrivateRedis) -> Iterator[list[str]]:
         yield [redis_server.url, other.url]
 
 
-def made(kind: type[Huey], **options: Any) -> Huey:
+def made(kind: type[Huey], **options: Any) -> Any:
     return kind(f"test{uuid4().hex}", dead_limit=None, dead_ttl=None, **options)
 
 
@@ -83,3 +91,96 @@ class TestListsWithExpiringResults(Together, ExpireContract):
 
 class TestSortedSetsWithExpiringResults(Together, ExpireContract):
     kind = PriorityRedisExpireHuey
+
+
+# On a cluster.
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[PrivateCluster]:
+    """Three masters with a replica each, which go on when one of them is away."""
+    arguments = ("--cluster-require-full-coverage", "no")
+    with ExitStack() as ending:
+        try:
+            cluster = ending.enter_context(PrivateCluster(timeout=2000, arguments=arguments))
+        except ConfigurationError as error:
+            pytest.skip(str(error))
+        yield cluster
+
+
+@pytest.fixture
+def spread(cluster: PrivateCluster) -> Iterator[Any]:
+    """A Huey of six shards on a cluster of three masters."""
+    huey = made(PriorityRedisHuey, cluster=cluster.addresses[:2], shards=6)
+    yield huey
+    huey.flush()
+    huey.storage.close()
+
+
+def test_the_masters_of_a_cluster_have_equal_shares_of_the_shards(
+    spread: Any, cluster: PrivateCluster
+) -> None:
+    masters = Counter(cluster.master_of(shard.keys.queue).port for shard in spread.storage.shards)
+    assert sorted(masters.values()) == [2, 2, 2]
+    assert "6 shards" in spread.storage.describe()
+
+
+def test_tasks_of_a_queue_with_shards_run_on_a_cluster(spread: Any) -> None:
+    @spread.task()
+    def add(a: int, b: int = 0) -> int:
+        return a + b
+
+    @spread.task(max_concurrency=2)
+    def limited(values: list[int]) -> int:
+        return sum(values)
+
+    consumer = Consumer(spread, workers=8, max_delay=0.02)
+    consumer.start()
+    try:
+        results = add.map([(n, 1) for n in range(60)])
+        assert sorted(results.as_completed(timeout=30)) == list(range(1, 61))
+        whole = chord([add.s(n).then(add, n) for n in range(10)], limited.s())
+        assert spread.enqueue(whole).get(True, 30) == 90
+    finally:
+        consumer.stop(graceful=True)
+
+
+def test_while_a_master_is_replaced_the_shards_of_the_others_go_on(
+    spread: Any, cluster: PrivateCluster
+) -> None:
+    shards = spread.storage.shards
+    where = [cluster.master_of(shard.keys.queue) for shard in shards]
+    assert spread.storage.queue_size() == 0
+    node = where[0]
+    others = [shard for shard, master in zip(shards, where, strict=True) if master is not node]
+    key = next(key for key in map(str, range(999)) if spread.storage._at(key) is shards[0])
+    node.kill()
+
+    def is_replaced() -> bool:
+        for shard in others:
+            shard.enqueue(b"task")
+            assert shard.dequeue() == b"task"
+        return can_put(spread, key)
+
+    try:
+        eventually(is_replaced, "a replica in its place")
+        assert spread.storage.peek_data(key) == b"value"
+    finally:
+        node.restart()
+        eventually(cluster.is_whole, "the cluster whole again")
+
+
+def can_put(huey: Huey, key: str) -> bool:
+    try:
+        huey.storage.put_data(key, b"value")
+    except StorageUnavailable:
+        return False
+    return True
+
+
+def test_a_cluster_knows_how_many_shards_there_are(spread: Any, cluster: PrivateCluster) -> None:
+    assert spread.storage.queue_size() == 0
+    other = PriorityRedisHuey(spread.name, cluster=cluster.addresses[:1], shards=5)
+    with pytest.raises(ConfigurationError, match="as 6 shards in a cluster"):
+        other.storage.queue_size()
+    other.storage.close()
