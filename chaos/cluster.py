@@ -14,7 +14,7 @@ from functools import partial
 from chaos.outages import RECOVERED, note_recovery
 from chaos.processes import Failed, eventually
 from chaos.registry import scenario
-from chaos.sentinel import ORDERLY, REPLICATION_LAG, SILENT, _count_lost, _forgive, _note
+from chaos.sentinel import ORDERLY, REPLICATION_LAG, SILENT, count_lost, forgive, note_moment
 from chaos.world import REDIS_KINDS, World
 from huey_green.testing.redis_cluster import Node, PrivateCluster
 
@@ -88,16 +88,16 @@ def cluster_failover(world: World) -> None:
                     eventually(partial(_has_another, world, server), "a new master")
                     good_at = time.monotonic()
                     note_recovery(world, consumers, good_at, bound)
-                    _note(world, f"{end.__name__}: new master after, s", good_at - ended_at)
+                    note_moment(world, f"{end.__name__}: new master after, s", good_at - ended_at)
                     if end is Node.kill:
                         server.start()
                     elif end is Node.pause:
                         server.resume()
                     eventually(cluster.is_whole, "a whole cluster")
-                _forgive(world, ended_at - REPLICATION_LAG, good_at)
+                forgive(world, ended_at - REPLICATION_LAG, good_at)
         world.works(50)
     world.drain()
-    _count_lost(world)
+    count_lost(world)
     if RECOVERED not in world.figures:
         raise Failed("there was no failover")
 
@@ -119,5 +119,5 @@ def cluster_reshard(world: World) -> None:
                 world.cluster.reshard(NAME)
                 good_at = time.monotonic()
                 note_recovery(world, consumers, good_at, ORDERLY)
-                _note(world, "the slot was on its way for, s (at most)", good_at - began_at)
+                note_moment(world, "the slot was on its way for, s (at most)", good_at - began_at)
     world.drain()

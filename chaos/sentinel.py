@@ -183,26 +183,28 @@ def failover(world: World) -> None:
                     eventually(trio.takes_writes, "a master that takes writes")
                     good_at = time.monotonic()
                     note_recovery(world, consumers, good_at, bound)
-                    _note(world, f"{end.__name__}: new master named after, s", named_at - ended_at)
-                    _note(world, f"{end.__name__}: takes writes after, s", good_at - ended_at)
+                    note_moment(
+                        world, f"{end.__name__}: new master named after, s", named_at - ended_at
+                    )
+                    note_moment(world, f"{end.__name__}: takes writes after, s", good_at - ended_at)
                     if end is PrivateRedis.kill:
                         server.start()
                     elif end is PrivateRedis.pause:
                         server.resume()
                     eventually(trio.is_whole, "a whole trio")
-                _forgive(world, ended_at - REPLICATION_LAG, good_at)
+                forgive(world, ended_at - REPLICATION_LAG, good_at)
         world.works(50)
     world.drain()
-    _count_lost(world)
+    count_lost(world)
     if RECOVERED not in world.figures:
         raise Failed("there was no failover")
 
 
-def _note(world: World, name: str, seconds: float) -> None:
+def note_moment(world: World, name: str, seconds: float) -> None:
     world.figures[name] = max(seconds, world.figures.get(name, 0.0))
 
 
-def _forgive(world: World, since: float, until: float) -> None:
+def forgive(world: World, since: float, until: float) -> None:
     """Note which jobs had a step when the old master may not have told its replicas of it."""
     for record in world.records():
         if record["what"] in _STEPS and since <= record["at"] <= until:
@@ -210,7 +212,7 @@ def _forgive(world: World, since: float, until: float) -> None:
             world.ledger.note("forgiven", job=job, why="asynchronous replication")
 
 
-def _count_lost(world: World) -> None:
+def count_lost(world: World) -> None:
     """Tell how many of the forgiven jobs there is no trace of."""
     records = world.records()
     begun = {record["job"] for record in records if record["what"] == "began"}

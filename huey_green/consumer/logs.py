@@ -86,7 +86,7 @@ def configure(options: LogOptions) -> None:
     ours = logging.getLogger("huey_green")
     ours.setLevel(options.level)
     # Where in our code a line comes from is in no format of ours, and costs a walk of the stack.
-    ours.findCaller = lambda *_: ("huey_green", 0, "", None)  # type: ignore[method-assign]
+    ours.findCaller = lambda *_, **__: ("huey_green", 0, "", None)  # type: ignore[method-assign]
     watcher = parent.present
     output = output_of(options) if watcher is None else watcher.output
     if output is None:

@@ -59,6 +59,12 @@ def quick(n):
     return n
 
 
+@huey.task(retries=1)
+def stumble(n):
+    note("tried", n)
+    raise LookupError(f"no {n} here")
+
+
 @huey.task()
 def hold(n, megabytes):
     """Leaves as much memory in use."""

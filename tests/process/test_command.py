@@ -15,8 +15,9 @@ import pytest
 from application import Make
 from consumer_process import COMMAND, PATIENCE, PYTHON, ROOT, environment
 
-from huey_green import __version__
+from huey_green import TaskException, __version__
 from huey_green.settings import ConsumerSettings
+from huey_green.testing.concurrency import eventually
 
 MEMORY = "from huey_green import MemoryHuey\nhuey = MemoryHuey()\n"
 
@@ -80,6 +81,21 @@ def test_simple_and_quiet_logs(make_app: Make):
     quiet = app.consume("-q")
     quiet.stop()
     assert quiet.said == ""
+
+
+def test_a_task_that_fails_is_logged_with_its_traceback_and_retried(make_app: Make):
+    app = make_app()
+    result = app.tasks.stumble(7)
+    consumer = app.consume()
+    eventually(lambda: app.times("tried", 7) == 2, "the retry")
+    with pytest.raises(TaskException, match="LookupError") as failed:
+        app.huey.result(result.id, blocking=True, timeout=PATIENCE, preserve=True)
+    consumer.stop()
+    told = failed.value.metadata["traceback"]
+    assert 'raise LookupError(f"no {n} here")' in told
+    assert consumer.said.count(told.strip()) == 2
+    assert consumer.said.count("raised LookupError('no 7 here')") == 2
+    assert not app.huey.dead_letters()
 
 
 def test_locks_are_freed_on_request(make_app: Make):
