@@ -5,8 +5,9 @@ the help, or to start other processes, takes neither."""
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from types import MappingProxyType
 from typing import Any
 
 from huey_green import __version__
@@ -65,16 +66,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def add_options(parser: Any, verbose: Sequence[str] = ("-v", "--verbose")) -> None:
-    """Add the options of a consumer of one queue to a parser of argparse; ``verbose`` are the
-    flags of that option, where the parser has others of these names."""
+def add_options(
+    parser: Any,
+    verbose: Sequence[str] = ("-v", "--verbose"),
+    shown: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Add the options of a consumer of one queue to a parser of argparse.
+
+    ``verbose`` are the flags of that option, where the parser has others of these names; ``shown``
+    has the defaults that the help shows where they are others than ours.
+    """
     _add_logging(parser.add_argument_group("Logging"), verbose)
     groups: dict[str, Any] = {}
     for one in fields(ConsumerSettings):
         name = one.metadata["group"]
         if name not in groups:
             groups[name] = parser.add_argument_group(name)
-        _add_setting(groups[name], one.name, one.default, one.metadata)
+        _add_setting(groups[name], one.name, one.default, one.metadata, shown)
     _add_processes(parser.add_argument_group("Processes"))
     scheduler = groups["Scheduler"]
     scheduler.add_argument(
@@ -178,15 +186,17 @@ def _add_logging(group: Any, verbose: Sequence[str]) -> None:
     )
 
 
-def _add_setting(group: Any, name: str, default: Any, described: Any) -> None:
+def _add_setting(
+    group: Any, name: str, default: Any, described: Any, shown: Mapping[str, Any]
+) -> None:
     flags, text = described["flags"], described["help"]
     if isinstance(default, bool):
         dest = {"periodic": "no_periodic", "check_worker_health": "disable_health_check"}
         group.add_argument(*flags, dest=dest.get(name, name), action="store_true", help=text)
         return
-    if default not in (None, ()):
-        shown = f"{default:g}" if isinstance(default, float) else default
-        text += f" (default: {shown})"
+    told = shown.get(name, default)
+    if told not in (None, ()):
+        text += f" (default: {told:g})" if isinstance(told, float) else f" (default: {told})"
     kind = described["convert"] or (float if default is None else type(default))
     group.add_argument(
         *flags,

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from huey_green import __main__ as command
 from huey_green import origin, parent
+from huey_green.contrib.djhuey import starting
 
 #: The first option of a process that is to start anew when code changes.
 RELOAD = "--reload"
@@ -28,7 +29,7 @@ def main() -> int:
     if not target:
         print("start the consumer with: manage.py run_huey", file=sys.stderr)
         return 2
-    origin.note()
+    starting.note()
     parent.find()
     reload = own[:1] == [RELOAD]
     processes = own[1:] if reload else own

@@ -36,7 +36,8 @@ def add_arguments(parser: Any, consumer: Mapping[str, Any]) -> None:
 
     -v is Django's, so that the consumer's has huey's names for it.
     """
-    add_options(parser, ("-V", "--verbose", "--huey-verbose"))
+    defaults = dict(_as_parsed(consumer))
+    add_options(parser, ("-V", "--verbose", "--huey-verbose"), defaults)
     group = parser.add_argument_group("Django")
     group.add_argument(
         "-A",
@@ -49,7 +50,7 @@ def add_arguments(parser: Any, consumer: Mapping[str, Any]) -> None:
         action="store_true",
         help="with DEBUG: do not start anew when code changes",
     )
-    parser.set_defaults(**dict(_as_parsed(consumer)))
+    parser.set_defaults(**defaults)
 
 
 def _as_parsed(consumer: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -47,7 +47,7 @@ class PatientConnection(sqlite3.Connection):
 
     def commit(self) -> None:
         """Commit; while others still read, later."""
-        self._patiently(super().commit)
+        self.patiently(super().commit)
 
     def carry_out(self, statement: str, call: Callable[..., R], *args: Any) -> R:
         """Carry out a statement by ``call``.
@@ -57,12 +57,13 @@ class PatientConnection(sqlite3.Connection):
         """
         if not self.in_transaction:
             self._holds_lock = False
-        answer = call(*args) if self._holds_lock else self._patiently(call, *args)
+        answer = call(*args) if self._holds_lock else self.patiently(call, *args)
         if self.in_transaction and not statement.lstrip().upper().startswith(_TAKES_NO_LOCK):
             self._holds_lock = True
         return answer
 
-    def _patiently(self, call: Callable[..., R], *args: Any) -> R:
+    def patiently(self, call: Callable[..., R], *args: Any) -> R:
+        """Call until no lock is in the way, for ``timeout`` seconds."""
         gives_up_at = clock.monotonic() + self._timeout
         pause = SHORTEST
         while True:
@@ -79,8 +80,11 @@ class _PatientCursor:
     """Mixed into the class of cursors that Django asks for."""
 
     connection: PatientConnection
+    _last: tuple[Any, ...] = ()
+    _has_given = False
 
     def execute(self, statement: str, *args: Any) -> Any:
+        self._last, self._has_given = (statement, *args), False
         call = super().execute  # type: ignore[misc]
         return self.connection.carry_out(statement, call, statement, *args)
 
@@ -91,6 +95,33 @@ class _PatientCursor:
         for row in rows:  # Each is a transaction, and not to be repeated with the next.
             self.execute(statement, row)
         return self
+
+    def fetchone(self) -> Any:
+        return self._fetched(super().fetchone)  # type: ignore[misc]
+
+    def fetchmany(self, *args: Any) -> Any:
+        return self._fetched(super().fetchmany, *args)  # type: ignore[misc]
+
+    def fetchall(self) -> Any:
+        return self._fetched(super().fetchall)  # type: ignore[misc]
+
+    def _fetched(self, call: Callable[..., R], *args: Any) -> R:
+        """Fetch rows. What an INSERT ... RETURNING outside of a transaction has done is committed
+        with its last row; when that cannot be, it was not done at all, and is done anew."""
+        if self._has_given or self.connection.in_transaction:
+            return call(*args)
+        try:
+            rows = call(*args)
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            rows = self.connection.patiently(self._anew, call, *args)
+        self._has_given = True
+        return rows
+
+    def _anew(self, call: Callable[..., R], *args: Any) -> R:
+        self.execute(*self._last)
+        return call(*args)
 
 
 @lru_cache

@@ -11,6 +11,8 @@ from pathlib import Path
 import gevent
 from django.utils.autoreload import StatReloader, autoreload_started, file_changed
 
+from huey_green.contrib.djhuey import starting
+
 log = logging.getLogger("huey_green.consumer")
 
 
@@ -34,5 +36,8 @@ def start_reloader() -> None:
 
 
 def _look(reloader: Reloader) -> None:
+    for path, changed_at in reloader.snapshot_files():
+        if changed_at > starting.began_at:  # It may have been imported as it was before.
+            reloader.notify_file_changed(path)
     for _ in reloader.tick():
         """It sleeps between two of its ticks."""

@@ -13,15 +13,25 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
-from huey_green import origin, streams
+from huey_green import clock, origin, streams
 
 #: The module that patches, and stands before the project's own command line.
 FIRST = "huey_green.contrib.djhuey"
 
+#: When this process began, before the project was imported; epoch seconds.
+began_at = 0.0
+
+
+def note() -> None:
+    """Note that this process is one of ``FIRST``, and how it was started."""
+    global began_at
+    began_at = clock.wall()
+    origin.note()
+
 
 def has_started_anew() -> bool:
     """Say whether this process was patched by ``FIRST``."""
-    return origin.present is not None
+    return began_at > 0
 
 
 def connections_are_apart() -> bool:

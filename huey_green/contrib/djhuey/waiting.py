@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from huey_green.contrib.djhuey import starting
+
 #: Seconds between two looks at the files.
 LOOK_EVERY = 0.5
 
@@ -17,10 +19,11 @@ def wait_for_change(message: str, error: BaseException | None = None) -> None:
 
     ``error`` is what came of the code: it may name files that were never imported.
     """
-    print(message, file=sys.stderr, flush=True)
     folders = {path.parent for path in [*_imported(), *_named(error)]}
     before = _state(folders)
-    while _state(folders) == before:
+    print(message, file=sys.stderr, flush=True)
+    # It may have changed after it was read, and before we looked.
+    while max(before.values(), default=0) < starting.began_at and _state(folders) == before:
         time.sleep(LOOK_EVERY)
 
 
@@ -40,12 +43,12 @@ def _named(error: BaseException | None) -> Iterator[Path]:
         yield Path(error.filename).resolve()
 
 
-def _state(folders: set[Path]) -> dict[Path, int]:
-    found: dict[Path, int] = {}
+def _state(folders: set[Path]) -> dict[Path, float]:
+    found: dict[Path, float] = {}
     for folder in folders:
         for path in folder.glob("*.py"):
             try:
-                found[path] = path.stat().st_mtime_ns
+                found[path] = path.stat().st_mtime
             except OSError:  # It has just been replaced.
                 found[path] = 0
     return found

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("django.conf", reason="Django is not installed: pip install '.[django]'")
+
+from django_project import Project
+from private_postgres import PrivatePostgres, why_none
+
+MakeProject = Callable[..., Project]
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> Iterator[MakeProject]:
+    """Makes a project with its tables; its processes end with the test."""
+    with ExitStack() as made:
+
+        def make(**settings: Any) -> Project:
+            project = Project(tmp_path, **settings)
+            made.callback(project.close)
+            project.manage("migrate", "-v", "0")
+            return project
+
+        yield make
+
+
+@pytest.fixture
+def project(make_project: MakeProject) -> Project:
+    """A project on SQLite, for its data and for its queue."""
+    return make_project()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PrivatePostgres]:
+    """A private PostgreSQL, started when the first test asks for it."""
+    reason = why_none()
+    if reason is not None:
+        pytest.skip(reason)
+    with PrivatePostgres() as server:
+        yield server
