@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+import pytest
+
+#: Those that tests/django/versions.py runs all of these tests with.
+SUPPORTED = [(4, 2), (5, 2), (6, 0)]
+
+
+def test_this_django_is_a_supported_one():
+    # What is called django may be the folder of this file.
+    pytest.importorskip("django.conf", reason="Django is not installed: pip install '.[django]'")
+    from django import VERSION
+
+    assert VERSION[:2] in SUPPORTED
