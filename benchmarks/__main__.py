@@ -29,6 +29,7 @@ from benchmarks import (
     payloads,
     report,
     scheduled,
+    shards,
     start,
     throughput,
     waiting,
@@ -50,6 +51,7 @@ WORKLOADS: dict[str, Callable[[Bench, Scale], list[report.Table]]] = {
     "flows": flows.run,
     "time": scheduled.run,
     "http": http.run,
+    "shards": shards.run,
 }
 
 
