@@ -13,13 +13,18 @@ from huey_green.driving import Driving
 from huey_green.exceptions import ConfigurationError
 from huey_green.execution.executor import Executor
 from huey_green.execution.hooks import Hooks
+from huey_green.foreign.messages import was_read
+from huey_green.foreign.speaking import Marks
 from huey_green.guarding import Guarding
 from huey_green.limits import LEAST_MESSAGE_SIZE, MAX_MESSAGE_SIZE
 from huey_green.native import AtHome, is_lent
 from huey_green.registry import Registry
-from huey_green.serializer import Serializer, bound, compressing, sized
+from huey_green.revocation import Revocations
+from huey_green.serializer import Serializer, bound, compressing, dated, sized
 from huey_green.signals import Signals
 from huey_green.storage.base import BaseStorage
+from huey_green.takeover import Declared, StartupHooks, beside_huey, check_wire
+from huey_green.task import Task
 from huey_green.task_options import check_retention
 
 if TYPE_CHECKING:
@@ -46,7 +51,9 @@ class Huey(Declaring, Driving, Guarding):
     ``result_ttl`` is the seconds after which a result is forgotten that nobody has read; with None
     it stays until somebody reads it. The newest ``dead_limit`` dead letters are kept (10,000), each
     for ``dead_ttl`` seconds (half a year); with None any number, or for ever.
-    All other arguments go to the storage. (API reference, "Huey object".)
+    ``wire="huey"`` writes what huey 3 reads, ``wire="huey2"`` what huey 2 reads, for the time in
+    which consumers or producers of both work on one queue. All other arguments go to the storage.
+    (API reference, "Huey object".)
     """
 
     storage_class: type[BaseStorage] | None = None
@@ -70,11 +77,14 @@ class Huey(Declaring, Driving, Guarding):
         result_ttl: float | None = None,
         dead_limit: int | None = DEAD_LIMIT,
         dead_ttl: float | None = DEAD_TTL,
+        wire: str | None = None,
         **storage_kwargs: Any,
     ) -> None:
         _check(name, serializer, max_deliveries, max_message_size)
+        check_wire(wire, result_ttl)
         _check_storage(storage_class, storage_kwargs)
         self.name = name
+        self.wire = wire
         self.results = results
         self.store_none = store_none
         self.store_intermediate_errors = store_intermediate_errors
@@ -85,12 +95,12 @@ class Huey(Declaring, Driving, Guarding):
         self.result_ttl = result_ttl
         self.retention = check_retention(result_ttl, dead_limit, dead_ttl)
         serializer = compressing(serializer or Serializer(), compression, use_zlib)
-        self.serializer = sized(bound(serializer, name), max_message_size)
-        self.registry = Registry()
+        self.serializer = dated(sized(bound(serializer, name), max_message_size), utc)
+        self.registry = Registry() if wire is None else Declared(wire)
         self.signals = Signals()
         self.hooks_before = Hooks("pre_execute")
         self.hooks_after = Hooks("post_execute")
-        self.hooks_startup = Hooks("on_startup")
+        self.hooks_startup = StartupHooks(self)
         self.hooks_shutdown = Hooks("on_shutdown")
         self.storage_kwargs = storage_kwargs
         if storage_class is not None:
@@ -116,7 +126,8 @@ class Huey(Declaring, Driving, Guarding):
         """Return the storage for the present mode."""
         if self._immediate and self.immediate_use_memory:
             return self.get_immediate_storage()
-        return self.get_storage(**self.storage_kwargs)
+        storage = self.get_storage(**self.storage_kwargs)
+        return storage if self.wire is None else beside_huey(self, storage, self.wire)
 
     def get_immediate_storage(self) -> BaseStorage:
         """Return the storage of immediate mode."""
@@ -149,6 +160,24 @@ class Huey(Declaring, Driving, Guarding):
             self._live, self._storage = self._storage, self.create_storage()
         else:
             self.storage = self._live or self.create_storage()
+
+    # Beside huey.
+
+    @property
+    def _revocations(self) -> Revocations:
+        if self.wire is None:
+            return super()._revocations
+        marks = cast(Serializer, Marks(self.serializer, self.utc))
+        return Revocations(self.storage, marks, self.utc)
+
+    def reason_not_to_run(self, task: Task, now: float) -> str | None:
+        """Return the signal that tells why a task that was fetched may not run; None if it may.
+
+        ``now`` is in epoch seconds. The store is asked only when it may hold a revocation.
+        """
+        if was_read(task.id):  # huey has enqueued it, and may have revoked it.
+            return self.reason_revoked(task, now)
+        return super().reason_not_to_run(task, now)
 
     def create_consumer(self, **options: Any) -> Consumer:
         """Return a consumer of this queue; see ``Consumer`` for the options."""

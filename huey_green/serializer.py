@@ -12,6 +12,8 @@ from typing import Any
 
 from huey_green import plain_json
 from huey_green.exceptions import ConfigurationError, MessageRefused
+from huey_green.foreign import pickles
+from huey_green.foreign.signing import HueySigner
 from huey_green.limits import MAX_MESSAGE_SIZE, expand, too_large
 from huey_green.signed import BadSignature, Signer, is_signed
 
@@ -37,6 +39,8 @@ class Serializer:
     pickle_protocol: int | None = pickle.HIGHEST_PROTOCOL
     #: Most bytes, before they are compressed and after they are expanded: ``max_message_size``.
     max_size = MAX_MESSAGE_SIZE
+    #: Whether datetimes in messages of huey's are in UTC, not in local time: ``utc`` of the Huey.
+    utc = True
 
     def __init__(
         self,
@@ -62,7 +66,13 @@ class Serializer:
         return pickle.dumps(data, self.pickle_protocol)
 
     def _deserialize(self, data: bytes) -> Any:
-        return pickle.loads(data)
+        try:
+            return pickle.loads(data)
+        except Exception:
+            if not pickles.names_huey(data):
+                raise
+            # Written by huey, or for it: its classes are not here, or those of another release.
+            return pickles.loads(data)
 
     def serialize(self, data: Any) -> bytes:
         """Return ``data`` as bytes, compressed if this serializer compresses."""
@@ -146,13 +156,20 @@ class SignedSerializer(Serializer):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self._signer = Signer(secret, salt, digest)
+        self._signer: Signer | HueySigner = Signer(secret, salt, digest)
+        secrets = secret if isinstance(secret, (list, tuple)) else [secret]
+        self._huey_signer = HueySigner(secrets, salt)
 
     def bound_to(self, queue: str) -> SignedSerializer:
         """Return a copy that signs for this queue, and reads nothing that others signed for."""
         bound = copy(self)
-        bound._signer = self._signer.for_queue(queue)
+        if isinstance(self._signer, Signer):
+            bound._signer = self._signer.for_queue(queue)
         return bound
+
+    def sign_as_huey(self) -> None:
+        """Sign from now on as huey's SignedSerializer, and read what that has signed; no other."""
+        self._signer = self._huey_signer
 
     def serialize(self, data: Any) -> bytes:
         """Return ``data`` as bytes, compressed if this serializer compresses, and signed."""
@@ -185,6 +202,14 @@ def sized(serializer: Serializer, max_size: int) -> Serializer:
     return serializer
 
 
+def dated(serializer: Serializer, utc: bool) -> Serializer:
+    """Return ``serializer``, or a copy of it that reads huey's datetimes as local time."""
+    if not utc:
+        serializer = copy(serializer)
+        serializer.utc = False
+    return serializer
+
+
 def _guessed(data: bytes) -> str:
     """Say what data seems to be, by its first bytes."""
     if is_signed(data):
@@ -203,5 +228,6 @@ __all__ = [
     "SignedSerializer",
     "bound",
     "compressing",
+    "dated",
     "sized",
 ]

@@ -17,6 +17,7 @@ from huey_green.exceptions import (
     UnreadableMessage,
     UnreadableValue,
 )
+from huey_green.foreign import messages as foreign
 from huey_green.limits import (
     CHORD_DEPTH,
     DEEPEST,
@@ -30,6 +31,7 @@ from huey_green.limits import (
 from huey_green.message import Joined, Message, Options, Place
 from huey_green.offender import find_offender, repr_of
 from huey_green.serializer import Serializer
+from huey_green.stored import SKIPPED, Error, Skipped
 
 #: The first element of every message; it changes when the rest does.
 VERSION = "hg1"
@@ -45,6 +47,9 @@ _SKIPPED = "huey_green.skipped"
 
 #: The key under which a value is stored that could be taken for a message.
 _VALUE = "huey_green.value"
+
+#: What stands before a message in huey's sorted sets: eight bytes of time, which begin with zero.
+_TIME_SIZE, _BEFORE_TIME = 8, b"\0"
 
 #: Characters of an error that are quoted in the reason of a dead letter.
 _QUOTED = 500
@@ -100,16 +105,24 @@ def _blamed(serializer: Serializer, message: Message) -> tuple[str, str] | None:
 def decode_message(serializer: Serializer, body: bytes) -> Message:
     """Return the message in ``body``; raises ``UnreadableMessage`` for anything else.
 
-    What is larger than ``max_message_size`` is not looked into.
+    One that huey itself has written is read as well. What is larger than ``max_message_size`` is
+    not looked into.
     """
     if len(body) > (largest := _max_size(serializer)):
         raise UnreadableMessage(too_large(len(body), largest))
     try:
         return _message(serializer.deserialize(body))
+    except _NotOurs as other:
+        if not foreign.is_huey(other.plain):
+            raise
+        utc = getattr(serializer, "utc", True)
+        return _message(foreign.plain_of(other.plain, VERSION, utc), _Reading())
     except UnreadableMessage:
         raise
     except (Exception, SystemExit) as error:
         # SystemExit: unpickling imports modules, and a script without a main guard may exit.
+        if body[:1] == _BEFORE_TIME:
+            return decode_message(serializer, body[_TIME_SIZE:].lstrip(_BEFORE_TIME))
         raise UnreadableMessage(
             f"cannot be deserialized: {shortened(repr_of(error), _QUOTED)}"
         ) from error
@@ -140,6 +153,14 @@ def _plain_options(options: Options) -> dict[str, Any]:
     return plain
 
 
+class _NotOurs(UnreadableMessage):
+    """What was deserialized, ``plain``, is no message in our format."""
+
+    def __init__(self, plain: Any) -> None:
+        super().__init__(_not_ours(plain))
+        self.plain = plain
+
+
 class _Reading:
     """How far one body has been read: what is in it may stand there many times over."""
 
@@ -162,12 +183,12 @@ class _Reading:
 
 
 def _message(plain: Any, reading: _Reading | None = None) -> Message:
-    options = None
+    options, fields = None, plain
     if isinstance(plain, (tuple, list)) and len(plain) == _LENGTH + 1:
-        *plain, options = plain
-    if not isinstance(plain, (tuple, list)) or len(plain) != _LENGTH or plain[0] != VERSION:
-        raise UnreadableMessage(_not_ours(plain))
-    (_, id_, name, args, kwargs, eta, retries, retry_delay, priority, complete, failed) = plain
+        *fields, options = plain
+    if not isinstance(fields, (tuple, list)) or len(fields) != _LENGTH or fields[0] != VERSION:
+        raise _NotOurs(plain) if reading is None else UnreadableMessage(_not_ours(plain))
+    (_, id_, name, args, kwargs, eta, retries, retry_delay, priority, complete, failed) = fields
     if isinstance(args, list):
         args = tuple(args)
     message = Message(id_, name, args, kwargs, eta, retries, retry_delay, priority)
@@ -225,42 +246,6 @@ def _parts(plain: Any, count: int, option: str) -> tuple[Any, ...]:
     return tuple(plain)
 
 
-class Error:
-    """The stored result of a task that failed; ``metadata`` is what ``TaskException`` carries."""
-
-    __slots__ = ("metadata",)
-
-    def __init__(self, metadata: dict[str, Any]) -> None:
-        self.metadata = metadata
-
-    def __repr__(self) -> str:
-        return f"<Error: {self.metadata.get('error')}>"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Error) and self.metadata == other.metadata
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-class Skipped:
-    """What a chord's callback gets in place of the value of a member that was not run."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "SKIPPED"
-
-    def __bool__(self) -> bool:
-        return False
-
-    def __reduce__(self) -> str:
-        return "SKIPPED"
-
-
-#: The only one there is: compare with ``is``.
-SKIPPED = Skipped()
-
-
 def encode_value(serializer: Serializer, value: Any) -> bytes:
     """Return a result or another stored value as bytes; raises ``SerializationError``."""
     plain = value
@@ -268,7 +253,7 @@ def encode_value(serializer: Serializer, value: Any) -> bytes:
         plain = {_ERROR: value.metadata}
     elif value is SKIPPED:
         plain = {_SKIPPED: True}
-    elif _is_like_a_message(value):
+    elif is_plain_message(value):
         # A task may return what others have composed. Signed as it is, they could enqueue it.
         plain = {_VALUE: value}
     try:
@@ -307,17 +292,46 @@ def decode_value(serializer: Serializer, data: bytes) -> Any:
             return Error(metadata)
         if _SKIPPED in value:
             return SKIPPED
-        if _is_like_a_message(value.get(_VALUE)):
+        if is_plain_message(value.get(_VALUE)):
             return value[_VALUE]
-    if _is_like_a_message(value):
+    elif isinstance(value, tuple) and foreign.is_error_class(value):
+        return Error(value[0])
+    if is_plain_message(value) or foreign.is_message_class(value):
         raise UnreadableValue("the stored value is a message: somebody has put it there")
     return value
 
 
-def _is_like_a_message(value: Any) -> bool:
+def error_in(plain: Any) -> dict[str, Any] | None:
+    """Return the metadata of a stored error, None for another value; of what a serializer gets."""
+    metadata = plain.get(_ERROR) if isinstance(plain, dict) and len(plain) == 1 else None
+    return metadata if isinstance(metadata, dict) else None
+
+
+def is_skipped(plain: Any) -> bool:
+    """Say whether what a serializer gets stands for a member that was not run."""
+    return isinstance(plain, dict) and len(plain) == 1 and _SKIPPED in plain
+
+
+def is_plain_message(value: Any) -> bool:
+    """Say whether a value looks like a message as a serializer gets it."""
     return (
         isinstance(value, (tuple, list))
         and len(value) in (_LENGTH, _LENGTH + 1)
         and isinstance(value[0], str)
         and value[0] == VERSION
     )
+
+
+__all__ = [
+    "SKIPPED",
+    "VERSION",
+    "Error",
+    "Skipped",
+    "decode_message",
+    "decode_value",
+    "encode_message",
+    "encode_value",
+    "error_in",
+    "is_plain_message",
+    "is_skipped",
+]

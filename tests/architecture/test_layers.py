@@ -23,12 +23,12 @@ PACKAGE = "huey_green"
 LAYERS = (
     "exceptions signals clock backoff cronfields occurrences cron message settings probe native "
     "offender progress fingerprint limits parent origin streams logformat report",
-    "plain_json signed serializer envelope wire",
+    "plain_json signed stored foreign serializer envelope wire",
     "storage",
     "ports task task_options wrapper registry result workflow revocation locks semaphore ratelimit",
     "execution",
     "consumer",
-    "keeping reporting stopping placing enqueueing driving guarding declaring huey flavours __init__",
+    "keeping reporting stopping placing enqueueing driving guarding declaring takeover huey flavours __init__",
     "__main__ cli options processes loading terminal demo testing api utils constants contrib",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
@@ -39,6 +39,7 @@ ALLOWED = {
     ("consumer.consumer", "huey"): "typing only: users hand their Huey to a Consumer",
     ("consumer.group", "huey"): "typing only: the same",
     ("consumer.parts", "huey"): "typing only: the same",
+    ("takeover", "huey"): "typing only: a Huey hands itself to what takes a queue over",
     ("registry", "task"): "typing only: the registry makes tasks from classes it was given",
     ("ports", "registry"): "typing only: ports say what tasks and results reach their Huey by",
     ("ports", "result"): "typing only: the same",

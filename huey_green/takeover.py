@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""What a Huey does to take over a queue of huey's, or to work on one beside it.
+
+(docs/decisions/0023-huey-wire.md)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from huey_green import clock
+from huey_green.exceptions import ConfigurationError, UnreadableMessage
+from huey_green.execution.hooks import Hooks
+from huey_green.foreign import messages
+from huey_green.foreign.speaking import WIRES, HueySpeaking, refuse_declared
+from huey_green.registry import Registry
+from huey_green.revocation import all_of
+from huey_green.serializer import Serializer
+from huey_green.storage.base import BaseStorage
+from huey_green.task import Task
+from huey_green.wire import SKIPPED, decode_message, decode_value, encode_message
+
+if TYPE_CHECKING:
+    from huey_green.huey import Huey
+
+
+def check_wire(wire: Any, result_ttl: Any) -> None:
+    """Raise ``ConfigurationError`` unless ``wire`` is None or one that is known."""
+    if wire is not None and wire not in WIRES:
+        raise ConfigurationError(
+            "wire is 'huey', to write what huey 3 reads, 'huey2', what huey 2 reads, or None, "
+            f"not {wire!r}"
+        )
+    if wire is not None and result_ttl is not None:
+        raise ConfigurationError(
+            f"result_ttl with wire={wire!r}: huey would not find such results; leave it out, or "
+            "take RedisExpireHuey on both sides"
+        )
+
+
+class Declared(Registry):
+    """A registry that takes no task with options that huey could not keep."""
+
+    def __init__(self, wire: str) -> None:
+        super().__init__()
+        self._is_huey3 = WIRES[wire]
+
+    def register(self, task_class: type[Task]) -> str:
+        """Add a class; raises ``ConfigurationError`` as ``Registry``, and for such an option."""
+        refuse_declared(self.task_to_string(task_class), task_class, self._is_huey3)
+        return super().register(task_class)
+
+
+def beside_huey(huey: Huey, storage: BaseStorage, wire: str) -> BaseStorage:
+    """Return a storage in place of ``storage`` that shares its keys with huey."""
+    from huey_green.storage.redis import hueyside
+
+    huey.storage_class = hueyside.beside_huey(storage)
+    storage = huey.get_storage(**huey.storage_kwargs)
+    assert isinstance(storage, hueyside._HueySide)
+    storage.utc = huey.utc
+    if not isinstance(huey.serializer, HueySpeaking):
+        huey.serializer = HueySpeaking(huey.serializer, WIRES[wire], huey.utc, storage.priority)
+    storage.join = _Joining(huey.serializer)
+    return storage
+
+
+class _Joining:
+    """Makes the message of a chord's callback with the values of all members."""
+
+    def __init__(self, serializer: Serializer) -> None:
+        self._serializer = serializer
+
+    def __call__(self, body: bytes, values: Sequence[bytes | None]) -> bytes:
+        message = decode_message(self._serializer, body)
+        joined = [
+            SKIPPED if data is None else decode_value(self._serializer, data) for data in values
+        ]
+        return encode_message(self._serializer, message._replace(args=(*message.args, joined)))
+
+
+class StartupHooks(Hooks):
+    """Hooks before whose first run a queue of huey's is taken over."""
+
+    def __init__(self, huey: Huey) -> None:
+        super().__init__("on_startup")
+        self._huey = huey
+
+    def run(self, *args: Any) -> None:
+        """Take over what huey has left, then call the hooks."""
+        if self._huey.wire is None and hasattr(self._huey.storage, "link"):
+            take_over(self._huey)
+        super().run(*args)
+
+
+def take_over(huey: Huey) -> None:
+    """Have the revocations of whole tasks seen that huey made, and its schedule come in time.
+
+    Safe to repeat. Single tasks that huey revoked are looked up when they come, by their ids.
+    """
+    storage: Any = huey.storage
+    names = [all_of(name) for name in huey.registry.tasks]
+    for key, data in storage.peek_many(names).items() if names else ():
+        mark = huey.serializer.deserialize(data)
+        if mark[0] is None or isinstance(mark[0], datetime):
+            storage.put_revocation(key, data, None)
+    if huey.utc and _utc_as_local(clock.wall()) != clock.wall():
+        _schedule_anew(huey, storage)
+
+
+def _schedule_anew(huey: Huey, storage: Any) -> None:
+    """Give huey's messages on the schedule their moments: it takes UTC for local time."""
+    for body in storage.scheduled_items():
+        try:
+            message = decode_message(huey.serializer, body)
+        except UnreadableMessage:
+            continue
+        if messages.was_read(message.id) and message.eta is not None:
+            storage.link.execute(
+                "ZADD", storage.keys.schedule, "XX", repr(float(message.eta)), body
+            )
+
+
+def _utc_as_local(at: float) -> float:
+    return datetime.fromtimestamp(at, timezone.utc).replace(tzinfo=None).timestamp()
