@@ -66,6 +66,7 @@ CONTENTS = {
             "workflows",
             "limits",
             "signals",
+            "events",
             "testing",
             "inspecting",
             "terminal",

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from huey_green.consumer.consumer import Consumer
     from huey_green.consumer.group import ConsumerGroup
     from huey_green.cron import crontab, every
+    from huey_green.events import BaseEventEmitter, EventStream
+    from huey_green.events_redis import RedisEventEmitter
     from huey_green.exceptions import (
         CancelExecution,
         ConfigurationError,
@@ -72,6 +74,8 @@ _NAMES = {
     "workflow": ["chord", "group"],
     "wire": ["SKIPPED", "Error"],
     "cron": ["crontab", "every"],
+    "events": ["BaseEventEmitter", "EventStream"],
+    "events_redis": ["RedisEventEmitter"],
     "serializer": ["JSONSerializer", "Serializer", "SignedSerializer"],
     "locks": ["TaskLock"],
     "semaphore": ["Semaphore"],
@@ -99,6 +103,7 @@ _HOMES = {name: home for home, names in _NAMES.items() for name in names}
 
 __all__ = [
     "SKIPPED",
+    "BaseEventEmitter",
     "BlackHoleHuey",
     "CancelExecution",
     "ChordResult",
@@ -106,6 +111,7 @@ __all__ = [
     "Consumer",
     "ConsumerGroup",
     "Error",
+    "EventStream",
     "FileHuey",
     "Huey",
     "HueyException",
@@ -118,6 +124,7 @@ __all__ = [
     "Progress",
     "RateLimit",
     "RateLimitExceeded",
+    "RedisEventEmitter",
     "RedisExpireHuey",
     "RedisHuey",
     "Result",

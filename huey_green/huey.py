@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from huey_green.declaring import Declaring
 from huey_green.driving import Driving
+from huey_green.events_huey import Emitting
+from huey_green.events import BaseEventEmitter
 from huey_green.exceptions import ConfigurationError
 from huey_green.execution.executor import Executor
 from huey_green.execution.hooks import Hooks
@@ -38,7 +40,7 @@ DEAD_LIMIT = 10_000
 DEAD_TTL = 182 * 86400.0
 
 
-class Huey(Declaring, Driving, Guarding):
+class Huey(Declaring, Driving, Guarding, Emitting):
     """A task queue by name: declares tasks, enqueues them, and runs them in a consumer.
 
     ``results`` stores what tasks return, ``store_none`` None as well. ``utc`` keeps moments in
@@ -51,6 +53,7 @@ class Huey(Declaring, Driving, Guarding):
     ``result_ttl`` is the seconds after which a result is forgotten that nobody has read; with None
     it stays until somebody reads it. The newest ``dead_limit`` dead letters are kept (10,000), each
     for ``dead_ttl`` seconds (half a year); with None any number, or for ever.
+    ``events=True`` tells of what happens to tasks on a channel of the storage, an emitter elsewhere.
     ``wire="huey"`` writes what huey 3 reads, ``wire="huey2"`` what huey 2 reads, for the time in
     which consumers or producers of both work on one queue. All other arguments go to the storage.
     (API reference, "Huey object".)
@@ -78,6 +81,7 @@ class Huey(Declaring, Driving, Guarding):
         dead_limit: int | None = DEAD_LIMIT,
         dead_ttl: float | None = DEAD_TTL,
         wire: str | None = None,
+        events: BaseEventEmitter | bool | None = None,
         **storage_kwargs: Any,
     ) -> None:
         _check(name, serializer, max_deliveries, max_message_size)
@@ -109,6 +113,7 @@ class Huey(Declaring, Driving, Guarding):
         self._immediate = immediate
         self._live: BaseStorage | None = None
         self.storage = self.create_storage()
+        self.start_events(events)
 
     # Storage and immediate mode.
 

@@ -21,7 +21,7 @@ commands, each with a --help of its own:
   dead     what could not be run: list, show, requeue, delete
   run      enqueue a task by hand                      cancel   stop a task wherever it is
   revoke   keep tasks from running                     restore  let them run again
-  purge    empty a queue, its schedule, its results
+  purge    empty a queue, its schedule, its results    events   what happens, as it happens
 
 examples:
   huey_green app.huey -w 500       run the tasks of `huey` in app.py

@@ -17,6 +17,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
+from huey_green.events import BaseEventEmitter
 from huey_green.exceptions import ConfigurationError
 from huey_green.message import (
     NO_EXTRA,
@@ -334,6 +335,17 @@ class BaseStorage(DocumentedStorage):
         Takes no task, and leaves nothing behind.
         """
         return []
+
+    def event_emitter(self) -> BaseEventEmitter:
+        """Return what sends events to all who listen to this queue.
+
+        Raises ``ConfigurationError`` where there is nothing to send them by.
+        """
+        raise ConfigurationError(
+            f"events=True: {type(self).__name__} has no channel to send events on; send them by "
+            "Redis, with events=RedisEventEmitter('a-channel', host=...), or by an emitter of your "
+            "own, a subclass of BaseEventEmitter"
+        )
 
     # Dead letters.
 

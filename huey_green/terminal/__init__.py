@@ -16,6 +16,7 @@ COMMANDS = {
     "cancel": "stopping",
     "check": "check",
     "dead": "dead",
+    "events": "events",
     "health": "health",
     "purge": "purge",
     "restore": "stopping",

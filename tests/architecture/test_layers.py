@@ -22,13 +22,13 @@ PACKAGE = "huey_green"
 #: From the bottom to the top. A name stands for itself and for all that is inside of it.
 LAYERS = (
     "exceptions signals clock backoff cronfields occurrences cron message settings probe native "
-    "offender progress fingerprint limits parent origin streams logformat report",
+    "offender progress fingerprint limits parent origin streams logformat report events",
     "plain_json signed stored foreign serializer envelope wire",
-    "storage",
+    "storage events_redis",
     "ports task task_options wrapper registry result workflow revocation locks semaphore ratelimit",
     "execution",
     "consumer",
-    "keeping reporting stopping placing enqueueing driving guarding declaring takeover huey flavours __init__",
+    "keeping reporting stopping placing enqueueing driving guarding declaring takeover events_huey huey flavours __init__",
     "__main__ cli options processes loading terminal demo testing api utils constants contrib",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}

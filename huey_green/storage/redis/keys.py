@@ -38,6 +38,8 @@ class Keys:
         self.progress = f"huey.progress.{tag}"
         self.progress_news = f"huey.progressnews.{tag}"
         self.counter_ends = f"huey.counterends.{tag}"
+        #: A channel, as is ``wake``.
+        self.events = f"huey.events.{tag}"
         self._tag = tag
         self._values = values
 

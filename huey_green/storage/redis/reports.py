@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from huey_green.events import BaseEventEmitter
 from huey_green.report import Counts
 from huey_green.storage.redis.queue import RedisQueue
 
@@ -46,6 +47,12 @@ class RedisReports(RedisQueue):
             dead=int(dead),
             results=self.result_store_size(),
         )
+
+    def event_emitter(self) -> BaseEventEmitter:
+        # Only now: it is made of our own modules, and imports them.
+        from huey_green.events_redis import RedisEventEmitter
+
+        return RedisEventEmitter(self.keys.events, link=self.link)
 
     def _flush_reports(self) -> None:
         names = [self.keys.report(name) for name in self.consumers()]
