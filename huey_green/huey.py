@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from huey_green.declaring import Declaring
 from huey_green.driving import Driving
-from huey_green.events_huey import Emitting
 from huey_green.events import BaseEventEmitter
+from huey_green.events_huey import Emitting
 from huey_green.exceptions import ConfigurationError
 from huey_green.execution.executor import Executor
 from huey_green.execution.hooks import Hooks
@@ -53,7 +53,8 @@ class Huey(Declaring, Driving, Guarding, Emitting):
     ``result_ttl`` is the seconds after which a result is forgotten that nobody has read; with None
     it stays until somebody reads it. The newest ``dead_limit`` dead letters are kept (10,000), each
     for ``dead_ttl`` seconds (half a year); with None any number, or for ever.
-    ``events=True`` tells of what happens to tasks on a channel of the storage, an emitter elsewhere.
+    ``events=True`` tells of what happens to tasks, on a channel of the storage; an emitter does so
+    elsewhere.
     ``wire="huey"`` writes what huey 3 reads, ``wire="huey2"`` what huey 2 reads, for the time in
     which consumers or producers of both work on one queue. All other arguments go to the storage.
     (API reference, "Huey object".)

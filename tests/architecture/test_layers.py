@@ -28,7 +28,8 @@ LAYERS = (
     "ports task task_options wrapper registry result workflow revocation locks semaphore ratelimit",
     "execution",
     "consumer",
-    "keeping reporting stopping placing enqueueing driving guarding declaring takeover events_huey huey flavours __init__",
+    "keeping reporting stopping placing enqueueing driving guarding declaring takeover events_huey "
+    "huey flavours __init__",
     "__main__ cli options processes loading terminal demo testing api utils constants contrib",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
