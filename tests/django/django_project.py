@@ -102,9 +102,9 @@ class Process:
 
 
 class Project:
-    """A project; ``settings`` are put over those of project/settings.py."""
+    """A copy of a project; ``settings`` are put over those of project/settings.py."""
 
-    def __init__(self, directory: Path, **settings: Any) -> None:
+    def __init__(self, directory: Path, template: Path = TEMPLATE, **settings: Any) -> None:
         self.directory = directory
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("DJANGO")},
@@ -112,7 +112,7 @@ class Project:
             # Files are saved again within the second by which Python would tell them apart.
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        shutil.copytree(TEMPLATE, directory, dirs_exist_ok=True)
+        shutil.copytree(template, directory, dirs_exist_ok=True)
         self.change_settings(**settings)
         self._processes = ExitStack()
 
