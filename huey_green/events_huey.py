@@ -64,6 +64,12 @@ class Emitting(Keeping):
             self._emitter = self.storage.event_emitter()
         return self._emitter
 
+    def flush_events(self) -> None:
+        """Wait until what has happened is told, for a second at most."""
+        emitter = self.emitter
+        if isinstance(emitter, BaseEventEmitter):  # It may be anything that emits.
+            emitter.flush()
+
     def events(self, timeout: float | None = None) -> EventStream:
         """Return the events of this queue from now on, to be iterated: ``for event in events:``.
 

@@ -277,6 +277,7 @@ class Consumer:
         if self._watchdog is not None:
             self._watchdog.stop()
         self.huey.hooks_shutdown.run()
+        self.huey.flush_events()
         self.huey.executor.endings.clock = None
         self.huey.executor.close()
         ended = self._native_executor is None or self._native_executor.close()

@@ -91,7 +91,8 @@ class Paper:
         if self.width is not None:
             widest = widths.index(max(widths))
             too_much = sum(widths) + 2 * (len(widths) - 1) - self.width
-            widths[widest] = max(LEAST, widths[widest] - max(0, too_much))
+            if too_much > 0:
+                widths[widest] = max(min(LEAST, widths[widest]), widths[widest] - too_much)
         for number, row in enumerate(cells):
             told = colours[number - 1] if 0 < number <= len(colours) else {}
             parts = []

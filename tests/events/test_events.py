@@ -28,6 +28,7 @@ from huey_green import (
     SqliteHuey,
     StorageUnavailable,
     events,
+    events_redis,
 )
 from huey_green.events import Outbox
 from huey_green.message import Delivery
@@ -328,6 +329,39 @@ def test_events_go_on_after_the_server_was_away(tmp_path):
             huey.emitter.close()
             huey.storage.close()
     assert not reader.is_alive()
+
+
+def test_a_server_that_stands_still_holds_nobody_up(monkeypatch):
+    monkeypatch.setattr(events_redis, "PATIENCE", 0.2)
+    monkeypatch.setattr(events, "RETRY", 0.01)
+    with PrivateRedis(download=True) as server:
+        emitter = RedisEventEmitter("a-channel", url=server.url)
+        ear = emitter.listen()
+        ear.open()
+        emitter.emit('{"status": "first"}')
+        eventually(lambda: ear.read(1.0), "an event")
+        server.pause()
+        try:
+            for _ in range(events.MOST_WAITING + 2 * events.BATCH):
+                emitter.emit('{"status": "x"}')
+            assert emitter.dropped >= events.BATCH
+            eventually(lambda: emitter.dropped >= 2 * events.BATCH, "a batch that is given up")
+        finally:
+            server.resume()
+        assert emitter.flush(30)
+        ear.close()
+        emitter.close()
+
+
+def test_a_consumer_that_stops_has_sent_its_events(loud):
+    with loud.events(timeout=30) as stream:
+        consumer = Consumer(loud, workers=2)
+        consumer.start()
+        result = loud.add(1, 2)
+        assert result.get(blocking=True, timeout=30) == 3
+        consumer.stop(graceful=True)
+        assert not loud.emitter._outbox._waiting
+        assert [next(stream)["status"] for _ in range(3)] == ["enqueued", "started", "finished"]
 
 
 # The way to the server.

@@ -133,6 +133,9 @@ def test_a_terminal_gets_colours_and_no_line_is_longer_than_it(screen, monkeypat
     assert lines[1] == f"1 s  {'a' * 27}…  \x1b[31mx\x1b[0m"
     assert lines[2] == f"2 s  {'b':<28}  yyyyy"
     monkeypatch.setenv("NO_COLOR", "1")
+    narrow = Screen()
+    Paper(narrow).table(("FOR", "ID"), [("1 s", "x")])
+    assert narrow.text == "FOR  ID\n1 s  x\n"
     plainly = Screen()
     Paper(plainly).table(("FOR", "TASK", "ID"), rows, colours=[{2: "31"}])
     assert "\x1b" not in plainly.text
