@@ -136,7 +136,14 @@ class Outbox:
             starts, self._is_running = not self._is_running, True
             self._wake()
         if starts:
+            self._start()
+
+    def _start(self) -> None:
+        try:
             _start_native(self._run, ())
+        except RuntimeError:  # There are too many threads, or the interpreter ends.
+            self._is_running = False
+            raise
 
     def flush(self, timeout: float = AT_EXIT) -> bool:
         """Wait until all events are sent, at most so many seconds; say whether they are."""
@@ -180,7 +187,7 @@ class Outbox:
                 starts_again = bool(self._waiting) and not self._is_closing
                 self._is_running = starts_again
             if starts_again:  # It came while the connection was being closed.
-                _start_native(self._run, ())
+                self._start()
 
     def _take(self) -> list[str] | None:
         """Return the next events; None when there was none for a while, and the thread ends."""

@@ -445,6 +445,24 @@ def test_the_thread_ends_when_nothing_comes_and_begins_again(server, monkeypatch
     outbox.close()
 
 
+def test_a_thread_that_cannot_be_started_is_tried_again(server, monkeypatch):
+    server.open.set()
+    outbox = Outbox(server.send, server.leave)
+    start = events._start_native
+
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(events, "_start_native", refuse)
+    with pytest.raises(RuntimeError):
+        outbox.put("one")
+    monkeypatch.setattr(events, "_start_native", start)
+    outbox.put("two")
+    assert outbox.flush(30)
+    outbox.close()
+    assert server.taken == ["one", "two"]
+
+
 def test_events_of_many_threads_all_arrive(server, monkeypatch):
     monkeypatch.setattr(events, "IDLE", 0.0005)
     server.open.set()

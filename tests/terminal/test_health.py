@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -250,3 +252,31 @@ def test_what_a_user_may_not_do_is_found(examined, server):
     assert found["permissions"].level == "error"
     assert "secret" not in found["permissions"].text
     assert "no permissions" in found["permissions"].text
+
+
+def test_the_documented_consumer_may_look_and_listen(server):
+    """Its ACL is that of docs/security.md, and for events what docs/guide/events.md adds."""
+    text = (Path(__file__).resolve().parents[2] / "docs" / "security.md").read_text()
+    words = re.findall(r"^ACL SETUSER consumer .+$", text, re.MULTILINE)[0].split()
+    password = next(word[1:] for word in words if word.startswith(">"))
+    admin = RedisHuey("admin", url=server.url).storage
+    admin.link.execute(*words, "&huey.events.shop")
+    url = server.url.replace("redis://", f"redis://consumer:{password}@")
+    huey = RedisHuey("shop", url=url, events=True)
+    try:
+        consume(huey)
+        with huey.events(timeout=30) as stream:
+            huey.emitter.emit('{"status": "mine"}')
+            assert next(stream) == {"status": "mine"}
+        assert [one.workers for one in huey.consumers()] == [5]
+        assert huey.running() == []
+        assert huey.counts().waiting == 0
+        huey.storage.forget_report(huey.consumers()[0].name)
+        found = {one.subject: one.level for one in huey.storage.examine()}
+        assert found == {"server": "warning", "clock": "ok", "permissions": "ok"}
+    finally:
+        huey.emitter.close()
+        huey.flush()
+        huey.storage.close()
+        admin.link.execute("ACL", "DELUSER", "consumer")
+        admin.close()
