@@ -73,6 +73,7 @@ CONTENTS = {
             "storages",
             "serializers",
             "web",
+            "django",
         ]
     },
     "reference/index": {
