@@ -44,7 +44,9 @@ CONTENTS = {
     "index": {
         "Begin": ["quickstart", "tutorial"],
         "Write tasks": ["guide/index"],
-        "Run them": ["consumer", "delivery", "dead-letters", "security", "troubleshooting"],
+        "Run them": [
+            *("consumer", "delivery", "dead-letters", "scaling", "security", "troubleshooting"),
+        ],
         "Coming from": ["coming-from/huey", "coming-from/celery", "coming-from/rq"],
         "Look up": ["reference/index", "compatibility"],
         "Inside": [

@@ -88,9 +88,9 @@ class Placing(Stopping):
             )
         if reasons:
             return next(iter(reasons))
-        return self.shard_of_kind(type(first)) if first.is_periodic else shard_of(first.id, count)
+        return self._shard_of_kind(type(first)) if first.is_periodic else shard_of(first.id, count)
 
-    def shard_of_kind(self, kind: type[Task]) -> int:
+    def _shard_of_kind(self, kind: type[Task]) -> int:
         """Return the shard of a periodic task, whose scheduler enqueues it."""
         if kind.max_concurrency is not None:
             return OF_LIMITED

@@ -117,5 +117,5 @@ class _PartRegistry:
         return [
             task
             for task in huey.registry.periodic_tasks
-            if huey.shard_of_kind(type(task)) == self._number
+            if huey._shard_of_kind(type(task)) == self._number
         ]

@@ -198,8 +198,8 @@ def test_a_periodic_task_has_one_shard_for_all_its_ticks(huey):
         kinds.append(tick.task_class)
     for kind in kinds:
         found = {huey.serialize_task(kind()).shard for _ in range(5)}
-        assert found == {huey.shard_of_kind(kind)}
-    assert len({huey.shard_of_kind(kind) for kind in kinds}) > 1
+        assert found == {huey._shard_of_kind(kind)}
+    assert len({huey._shard_of_kind(kind) for kind in kinds}) > 1
 
 
 def test_a_scheduled_task_and_one_that_is_tried_again_stay_where_they_are(huey):

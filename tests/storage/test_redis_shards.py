@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import redis
 from test_redis import ExpireContract
 
 from huey_green import (
@@ -23,6 +26,7 @@ from huey_green import (
     chord,
 )
 from huey_green.exceptions import StorageUnavailable
+from huey_green.storage.placing import Placed
 from huey_green.storage.redis import shards, shardvalues
 from huey_green.testing.concurrency import eventually
 from huey_green.testing.contract import DocumentedContract, LeaseContract, StorageContract
@@ -30,6 +34,8 @@ from huey_green.testing.limits import LimitContract
 from huey_green.testing.redis import PrivateRedis
 from huey_green.testing.redis_cluster import PrivateCluster
 from huey_green.testing.reports import ReportContract
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +97,70 @@ class TestListsWithExpiringResults(Together, ExpireContract):
 
 class TestSortedSetsWithExpiringResults(Together, ExpireContract):
     kind = PriorityRedisExpireHuey
+
+
+# What docs/scaling.md says.
+
+
+def test_shards_go_to_more_servers_as_the_document_says() -> None:
+    with ExitStack() as ending:
+        servers = [ending.enter_context(PrivateRedis(download=True)) for _ in range(4)]
+        urls = [server.url for server in servers]
+        before: Any = RedisHuey("shop", urls=urls[:2], shards=8)
+        before.put("key", "value")
+        sent = [Placed(b"%d" % number, number % 8) for number in range(40)]
+        for body in sent:
+            before.storage.enqueue(body)
+        admins = [redis.Redis.from_url(url) for url in urls]
+        for source, target in ((0, 2), (1, 3)):
+            admins[target].replicaof("127.0.0.1", servers[source].port)
+        for admin in admins[2:]:
+            eventually(lambda admin=admin: admin.info("replication")["master_link_status"] == "up")
+        for admin in admins[2:]:
+            admin.replicaof("NO", "ONE")
+        for admin in admins:
+            assert admin.delete(*admin.keys("huey.shards.*")) == 1
+        after: Any = RedisHuey("shop", urls=urls, shards=8)
+        assert after.get("key", peek=True) == "value"
+        assert sorted(after.storage.enqueued_items()) == sorted(sent)
+        for shard in after.storage.shards:
+            assert shard.queue_size() == 5
+        for admin in admins:
+            admin.close()
+        for huey in (before, after):
+            huey.storage.close()
+
+
+def test_users_may_be_kept_to_a_queue_with_shards_as_the_document_says() -> None:
+    lines = re.findall(r"^ACL SETUSER .+$", (DOCS / "security.md").read_text(), re.MULTILINE)
+    with PrivateRedis(download=True) as server:
+        admin = redis.Redis.from_url(server.url)
+        for line in lines:
+            words = [re.sub(r"\bshop\b", "{shop.*}", word) for word in line.split()]
+            admin.execute_command(*words, "~huey.shards.{shop.*}")
+        hueys: list[Any] = [
+            PriorityRedisHuey(
+                "shop",
+                url=server.url,
+                shards=4,
+                username=user,
+                password=f"{user.upper()}S-PASSWORD",
+            )
+            for user in ("producer", "consumer")
+        ]
+        tasks = [huey.task(name="echo")(lambda value: value) for huey in hueys]
+        consumer = Consumer(hueys[1], workers=4, max_delay=0.02)
+        consumer.start()
+        try:
+            results = tasks[0].map(range(20))
+            assert sorted(results.as_completed(timeout=30)) == list(range(20))
+        finally:
+            consumer.stop(graceful=True)
+        denied = [entry["object"] for entry in admin.acl_log() if entry["reason"] == "key"]
+        assert denied == []
+        admin.close()
+        for huey in hueys:
+            huey.storage.close()
 
 
 # On a cluster.
