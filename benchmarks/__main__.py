@@ -21,6 +21,7 @@ from typing import Any
 
 from benchmarks import (
     backlog,
+    cores,
     flows,
     http,
     idle,
@@ -47,6 +48,7 @@ WORKLOADS: dict[str, Callable[[Bench, Scale], list[report.Table]]] = {
     "backlog": backlog.run,
     "start": start.run,
     "payloads": payloads.run,
+    "cores": cores.run,
     "waiting": waiting.run,
     "flows": flows.run,
     "time": scheduled.run,
@@ -111,6 +113,7 @@ def _scale(options: argparse.Namespace) -> Scale:
             scheduled=(few, 1.0),
             members=few,
             cron_tasks=0,
+            computing=few,
         )
     if options.quick:
         return Scale(
@@ -126,6 +129,7 @@ def _scale(options: argparse.Namespace) -> Scale:
             scheduled=(10_000, 6.0),
             members=1_000,
             cron_tasks=0,
+            computing=3_000,
         )
     return Scale(
         rounds=options.rounds,
@@ -140,6 +144,7 @@ def _scale(options: argparse.Namespace) -> Scale:
         scheduled=(100_000, 60.0),
         members=1_000,
         cron_tasks=1_000,
+        computing=10_000,
     )
 
 

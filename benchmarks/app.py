@@ -35,6 +35,7 @@ class App:
     grow: Any
     total: Any
     fetch: Any
+    burn: Any
 
     def summary(self) -> dict[str, Any]:
         """Return what the consumer that stopped last has counted; empty if there is nothing."""
@@ -113,6 +114,15 @@ def build(
         return sum(values)
 
     @huey.task()
+    def burn(rounds: int) -> int:
+        nonlocal executed
+        value = 0
+        for _ in range(rounds):
+            value ^= 1
+        executed += 1
+        return value
+
+    @huey.task()
     def fetch(address: str) -> int:
         nonlocal executed
         with urllib.request.urlopen(address, timeout=30) as answer:
@@ -133,7 +143,7 @@ def build(
 
     if observed:
         _observe(huey)
-    return App(huey, noop, nap, stamp, echo, carry, flaky, grow, total, fetch)
+    return App(huey, noop, nap, stamp, echo, carry, flaky, grow, total, fetch, burn)
 
 
 def _observe(huey: Huey) -> None:

@@ -7,9 +7,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.app import App, build
+from benchmarks.app import SUMMARY, App, build
 from benchmarks.keys import IN_FLIGHT_KEY, QUEUE_KEY, RESULTS_KEY, SUMMARY_KEY, new_message
-from benchmarks.runner import Bench, Child
+from benchmarks.runner import Bench, Child, Family
 
 #: Messages sent in one pipeline by those that enqueue in bulk.
 PIPELINED = 1000
@@ -73,6 +73,7 @@ class Ours:
         at_most_once: bool = False,
         serializer: str = "pickle",
         cron_tasks: int = 0,
+        processes: int = 1,
     ) -> None:
         self.app: App = build(bench.url, queue, results, serializer=serializer)
         self.results = results
@@ -80,6 +81,7 @@ class Ours:
         self._arguments = (
             *("-m", "huey_green", "benchmarks.served.huey", "-w", str(workers)),
             *logging,
+            *(("--processes", str(processes)) if processes > 1 else ()),
         )
         self._environment = {
             "BENCHMARK_URL": bench.url,
@@ -111,6 +113,21 @@ class Ours:
 
     def executed(self) -> int:
         return int(self.app.summary().get("executed", 0))
+
+
+class Several(Ours):
+    """Ours in so many ``processes``; each result that is stored is of one task that has run."""
+
+    def __init__(self, bench: Bench, processes: int, **options: Any) -> None:
+        super().__init__(bench, results=True, processes=processes, **options)
+
+    def start(self) -> Family:
+        return Family("the consumers", *self.command())
+
+    def executed(self) -> int:
+        # Each process leaves a summary of its own, in place of the one before.
+        storage = self.app.huey.storage
+        return sum(key != SUMMARY for key in storage.result_items())
 
 
 class Flow(Ours):

@@ -63,6 +63,8 @@ class Scale:
     members: int
     #: Periodic tasks; 0 leaves them out, for they take until the next minute.
     cron_tasks: int
+    #: Tasks of a millisecond of Python.
+    computing: int
 
 
 class Child:
