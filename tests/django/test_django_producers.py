@@ -149,3 +149,20 @@ def test_a_producer_imports_nothing_of_gevent(project):
         )
         is False
     )
+
+
+def test_a_consumer_inside_an_unpatched_program_closes_the_connections_of_its_threads(project):
+    told = project.ask(
+        IN_TRANSACTION + "import os\n"
+        "def connections():\n"
+        "    links = [f'/proc/self/fd/{name}' for name in os.listdir('/proc/self/fd')]\n"
+        "    return [os.readlink(one) for one in links if os.path.exists(one)].count(\n"
+        "        str(HERE / 'db.sqlite3'))\n"
+        "Order.objects.count()\n"
+        "consumer = HUEY.create_consumer(workers=4, periodic=False)\n"
+        "consumer.start()\n"
+        "values = [one.get(blocking=True, timeout=20) for one in [add(1), add_plainly(2)]]\n"
+        "consumer.stop(graceful=True)\n"
+        "answer = values, connections()"
+    )
+    assert told == [[1, 1], 1]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
         db_periodic_task,
         db_task,
         on_commit_task,
+        on_shutdown,
+        on_startup,
         signal,
     )
     from huey_green.cron import crontab, every
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     is_locked = HUEY.is_locked
     is_revoked = HUEY.is_revoked
     lock_task = HUEY.lock_task
-    on_shutdown = HUEY.on_shutdown
-    on_startup = HUEY.on_startup
     pending = HUEY.pending
     periodic_task = HUEY.periodic_task
     post_execute = HUEY.post_execute
@@ -92,6 +92,8 @@ _HOMES = {
     "db_task": "huey_green.contrib.djhuey.decorators",
     "every": "huey_green.cron",
     "on_commit_task": "huey_green.contrib.djhuey.decorators",
+    "on_shutdown": "huey_green.contrib.djhuey.decorators",
+    "on_startup": "huey_green.contrib.djhuey.decorators",
     "signal": "huey_green.contrib.djhuey.decorators",
 }
 

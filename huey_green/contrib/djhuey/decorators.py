@@ -25,6 +25,8 @@ __all__ = [
     "db_periodic_task",
     "db_task",
     "on_commit_task",
+    "on_shutdown",
+    "on_startup",
     "periodic_command",
     "queue_command",
     "signal",
@@ -112,12 +114,24 @@ def signal(*signals: str) -> Callable[[F], F]:
 
     What is returned is what ``disconnect_signal`` takes. See ``Huey.signal``.
     """
-    connect = the_huey().signal(*signals)
+    return _closing_hook(the_huey().signal(*signals))
 
-    def decorate(receiver: F) -> F:
-        return connect(cast(F, close_db(receiver)) if callable(receiver) else receiver)
+
+def _closing_hook(register: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        return register(cast(F, close_db(function)) if callable(function) else function)
 
     return decorate
+
+
+def on_startup(name: str | None = None) -> Callable[[F], F]:
+    """The same for a function that is called when a consumer starts; see ``Huey.on_startup``."""
+    return _closing_hook(the_huey().on_startup(name))
+
+
+def on_shutdown(name: str | None = None) -> Callable[[F], F]:
+    """The same for a function that is called when a consumer stops; see ``Huey.on_shutdown``."""
+    return _closing_hook(the_huey().on_shutdown(name))
 
 
 def queue_command(function: Callable[P, R]) -> TaskWrapper[P, R]:

@@ -74,13 +74,14 @@ def _leading(arguments: Iterator[str]) -> Iterator[str]:
 
 def _target() -> list[str]:
     """Return what the interpreter was told to run: a script, or -m and a module."""
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
     if spec is not None:
         name = spec.parent if spec.name.rpartition(".")[2] == "__main__" else spec.name
         return ["-m", name or spec.name]
-    script = os.path.abspath(sys.argv[0])
-    if not os.path.exists(script):
-        raise RuntimeError(
-            f"{sys.argv[0]!r}, which was started, is no file: start the consumer with manage.py"
-        )
-    return [script]
+    for script in (getattr(main, "__file__", None), sys.argv[0]):
+        if script is not None and os.path.isfile(script):
+            return [os.path.abspath(script)]
+    raise RuntimeError(
+        f"{sys.argv[0]!r}, which was started, is no file: start the consumer with manage.py"
+    )
