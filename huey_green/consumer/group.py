@@ -79,7 +79,8 @@ class ConsumerGroup:
         self.consumers = [consumer for parts in self._queues for consumer in parts]
         self._executed = 0
         self._stopping = Event()
-        self._late: list[gevent.Greenlet[..., None]] = []
+        #: Consumers of shards that are away, and what tries to start them.
+        self._late: dict[Consumer, gevent.Greenlet[..., None]] = {}
 
     def start(self) -> None:
         """Begin to consume; returns when the services run.
@@ -114,7 +115,7 @@ class ConsumerGroup:
                     raise
         for consumer, why in away:
             log.error("%s. The other shards are consumed, and this one when it is there", why)
-            self._late.append(gevent.spawn(self._start_late, consumer))
+            self._late[consumer] = gevent.spawn(self._start_late, consumer)
 
     def _start_late(self, consumer: Consumer) -> None:
         """Start a consumer whose shard is away as soon as it is there."""
@@ -133,13 +134,16 @@ class ConsumerGroup:
                 break
         if self._stopping.is_set():
             consumer.stop()
+        else:
+            del self._late[consumer]
 
     def stop(self, graceful: bool = False) -> None:
         """Stop consuming, all at once; see ``Consumer.stop``."""
         self._stopping.set()
-        late, self._late = self._late, []
-        stopping = [gevent.spawn(consumer.stop, graceful) for consumer in self.consumers]
-        gevent.joinall([*stopping, *late], raise_error=True)
+        late, self._late = self._late, {}
+        others = [consumer for consumer in self.consumers if consumer not in late]
+        stopping = [gevent.spawn(consumer.stop, graceful) for consumer in others]
+        gevent.joinall([*stopping, *late.values()], raise_error=True)
 
     def run(self) -> int:
         """Consume until a process signal says stop; return the exit status for the process."""

@@ -215,14 +215,11 @@ class LaneFetcher(Fetcher):
 
     def _fetch(self, limit: int) -> list[Delivery]:
         try:
-            if self.outage.is_on:
-                # What it was granted is not to wait for a storage that is away.
-                self._slots.note_empty()
-                return self._ask(1, 0.0)
-            deliveries = self._ask(limit, 0.0)
+            # What was granted is not to wait for a storage that is away.
+            deliveries = [] if self.outage.is_on else self._ask(limit, 0.0)
             if not deliveries:
                 self._slots.note_empty()
-                if self._storage.blocking:
+                if self._storage.blocking or self.outage.is_on:
                     # One: by the time that it comes there may be no room for more.
                     deliveries = self._ask(1, FETCH_WAIT)
         except BaseException:

@@ -434,6 +434,15 @@ def test_a_flush_leaves_nothing_on_any_shard(make, urls):
         assert keys == []
 
 
+def test_events_of_all_shards_come_on_one_channel(make):
+    huey = make(events=True)
+    task = huey.task(name="echo")(lambda value: value)
+    with huey.events(timeout=10) as events:
+        sent = {task(number).id for number in range(20)}
+        told = {next(events)["id"] for _ in range(20)}
+    assert told == sent
+
+
 # What the servers know.
 
 

@@ -16,6 +16,7 @@ from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
 from huey_green import clock
+from huey_green.events import BaseEventEmitter
 from huey_green.exceptions import StorageUnavailable
 from huey_green.message import (
     Claim,
@@ -380,6 +381,9 @@ class RedisShards(ShardedValues):
         for told in self._each(lambda shard: shard.reports(consumers)):
             found |= told
         return found
+
+    def event_emitter(self) -> BaseEventEmitter:
+        return self.shards[0].event_emitter()
 
     def examine(self) -> list[Finding]:
         return [one for some in self._each(lambda shard: shard.examine()) for one in some]
