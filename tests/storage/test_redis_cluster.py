@@ -294,12 +294,9 @@ def test_who_waits_at_the_old_master_is_called_away(
     storage.fetch("consumer", 1)
 
     def fetch() -> Any:
-        while True:
-            try:
-                if found := storage.fetch("consumer", 1, 20.0):
-                    return found
-            except StorageUnavailable:
-                threading.Event().wait(0.01)
+        while not (found := storage.fetch("consumer", 1, 20.0)):
+            threading.Event().wait(0.01)
+        return found
 
     fetching = Running(fetch)
     eventually(lambda: storage._leasing_of("consumer").waiting._client is not None, "a wait")

@@ -10,6 +10,7 @@ from typing import Any
 
 from huey_green import clock
 from huey_green.message import Delivery
+from huey_green.storage.redis.clusters import Redirected
 from huey_green.storage.redis.connect import Command, Link, ScriptMissing
 from huey_green.storage.redis.keys import Keys
 from huey_green.storage.redis.scripts import Scripts
@@ -65,6 +66,8 @@ class Leasing:
             answer = self.waiting.wait(extend, blocking, self._scripts.command(*request))
         except ScriptMissing:
             return self.fetch(limit, lease)
+        except Redirected:
+            return []  # The slot has moved: it is followed when the next fetch asks.
         if answer is None:
             self._unconfirmed = None
             return []
