@@ -16,12 +16,16 @@ from huey_green.settings import ConsumerSettings
 
 _EXAMPLES = """\
 commands, each with a --help of its own:
-  status   how much waits, who consumes, what runs     tasks    what is declared
-  check    can this application be consumed?           health   is it? for Docker and Kubernetes
+  status   how much waits, who consumes, and what runs
+  tasks    the tasks of the application, their options and crontabs
+  events   what happens to tasks, as it happens
+  run      enqueue a task by hand
+  cancel   stop a task wherever it is
+  revoke   keep tasks from running; restore lets them run again
   dead     what could not be run: list, show, requeue, delete
-  run      enqueue a task by hand                      cancel   stop a task wherever it is
-  revoke   keep tasks from running                     restore  let them run again
-  purge    empty a queue, its schedule, its results    events   what happens, as it happens
+  purge    empty a queue, its schedule, its results
+  check    can this application be consumed?
+  health   is it consumed? For Docker and Kubernetes
 
 examples:
   huey_green app.huey -w 500       run the tasks of `huey` in app.py
