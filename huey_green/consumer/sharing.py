@@ -39,6 +39,8 @@ class Pool:
         self.limit = limit
         self.strict = strict
         self.busy = 0
+        #: Lanes are held, for want of room.
+        self._is_full = False
         #: Those that were granted something longest ago are the first to be looked at.
         self.lanes: list[Lane] = []
 
@@ -94,16 +96,19 @@ class Pool:
         """Note that a task begins."""
         self.busy += 1
         if self.busy >= self.limit:
+            self._is_full = True
             for lane in self.lanes:
                 lane.held = True
 
     def leave(self) -> None:
         """Note that a task has ended."""
         self.busy -= 1
-        for lane in self.lanes:
-            if lane.held:
-                lane.held = False
-                lane.go_on()
+        if self._is_full:
+            self._is_full = False
+            for lane in self.lanes:
+                if lane.held:
+                    lane.held = False
+                    lane.go_on()
 
     def look_again(self) -> None:
         """Have all lanes that wait for room look whether there is some now."""
