@@ -7,6 +7,7 @@ from collections import Counter
 from uuid import UUID, uuid4
 
 import pytest
+import redis
 from redis.crc import key_slot
 
 from huey_green import ConfigurationError, RedisHuey, SqliteHuey
@@ -78,6 +79,13 @@ def test_shards_are_on_the_servers_by_turns():
     assert "7 shards" in huey.storage.describe()
     assert len(RedisHuey("shop", urls=SERVERS).storage.shards) == 3
     assert len(RedisHuey("shop", shards=5).storage.shards) == 5
+
+
+def test_pools_stand_for_servers():
+    pools = [redis.ConnectionPool(host=host) for host in "ab"]
+    shards = RedisHuey("shop", connection_pool=pools, shards=4).storage.shards
+    assert [shard.link.where for shard in shards] == ["a:6379/0", "b:6379/0"] * 2
+    assert len(RedisHuey("shop", connection_pool=pools[0], shards=3).storage.shards) == 3
 
 
 def test_each_shard_has_keys_of_its_own():
