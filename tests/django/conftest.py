@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,15 +20,26 @@ except ImportError:
 MakeProject = Callable[..., Project]
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database with the tables of a project."""
+    project = Project(tmp_path_factory.mktemp("migrated"))
+    project.manage("migrate", "-v", "0")
+    return project.directory / "db.sqlite3"
+
+
 @pytest.fixture
-def make_project(tmp_path: Path) -> Iterator[MakeProject]:
+def make_project(tmp_path: Path, migrated: Path) -> Iterator[MakeProject]:
     """Makes a project with its tables; its processes end with the test."""
     with ExitStack() as made:
 
         def make(**settings: Any) -> Project:
             project = Project(tmp_path, **settings)
             made.callback(project.close)
-            project.manage("migrate", "-v", "0")
+            if "DATABASES" in settings:
+                project.manage("migrate", "-v", "0")
+            else:
+                shutil.copy(migrated, tmp_path)
             return project
 
         yield make

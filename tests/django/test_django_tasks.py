@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 from django import VERSION
 
-pytestmark = pytest.mark.skipif(VERSION < (6, 0), reason="Django has tasks from 6.0 on")
+if VERSION < (6, 0):
+    pytest.skip("Django has tasks from 6.0 on", allow_module_level=True)
 
 BACKEND = {
     "BACKEND": "huey_green.contrib.django_tasks.HueyBackend",
