@@ -99,6 +99,7 @@ class Enqueueing(Placing):
                 _check_is_task(one)
         results: list[Result[Any]] = []
         waiting: list[Task] = []
+        has_shards = self._shard_count > 0
         for one in tasks:
             _check_is_task(one)
             if isinstance(one, Task):
@@ -111,7 +112,8 @@ class Enqueueing(Placing):
                 results.append(handle if isinstance(handle, Result) else self._handle_on(tail(one)))
                 continue
             one.resolve_expires(self.utc)
-            self._place(one)
+            if has_shards:
+                self._place(one)  # Before there is a handle, which keeps its id.
             results.append(self._handle_on(tail(one)))
             waiting.append(one)
             if len(waiting) == BULK:

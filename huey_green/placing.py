@@ -45,8 +45,7 @@ class Placing(Stopping):
 
         Where there are shards it knows which one it goes to.
         """
-        count = self._shard_count
-        if not count:
+        if not getattr(self._storage, "shard_count", 0):
             return super().serialize_task(task)
         shard = self._place(task)
         return Placed(super().serialize_task(task), shard)
