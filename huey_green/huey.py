@@ -132,8 +132,9 @@ class Huey(Declaring, Driving, Guarding, Emitting):
         """Return the storage for the present mode."""
         if self._immediate and self.immediate_use_memory:
             return self.get_immediate_storage()
-        storage = self.get_storage(**self.storage_kwargs)
-        return storage if self.wire is None else beside_huey(self, storage, self.wire)
+        if self.wire is not None:
+            return beside_huey(self, self.wire)
+        return self.get_storage(**self.storage_kwargs)
 
     def get_immediate_storage(self) -> BaseStorage:
         """Return the storage of immediate mode."""

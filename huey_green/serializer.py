@@ -156,28 +156,35 @@ class SignedSerializer(Serializer):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self._signer: Signer | HueySigner = Signer(secret, salt, digest)
+        self._signer: Signer | None = Signer(secret, salt, digest)
         secrets = secret if isinstance(secret, (list, tuple)) else [secret]
         self._huey_signer = HueySigner(secrets, salt)
 
     def bound_to(self, queue: str) -> SignedSerializer:
         """Return a copy that signs for this queue, and reads nothing that others signed for."""
         bound = copy(self)
-        if isinstance(self._signer, Signer):
+        if self._signer is not None:
             bound._signer = self._signer.for_queue(queue)
         return bound
 
     def sign_as_huey(self) -> None:
-        """Sign from now on as huey's SignedSerializer, and read what that has signed; no other."""
-        self._signer = self._huey_signer
+        """Sign from now on as huey's SignedSerializer, and read what that has signed; no other.
+
+        It compresses what it has signed: so its bytes are expanded before they are looked at.
+        """
+        signer, pack, unpack = self._huey_signer, self._serialize, self._deserialize
+        self._signer = None
+        self._serialize = lambda data: signer.sign(pack(data))  # type: ignore[method-assign]
+        self._deserialize = lambda data: unpack(signer.unsign(data))  # type: ignore[method-assign]
 
     def serialize(self, data: Any) -> bytes:
         """Return ``data`` as bytes, compressed if this serializer compresses, and signed."""
-        return self._signer.sign(super().serialize(data))
+        serialized = super().serialize(data)
+        return serialized if self._signer is None else self._signer.sign(serialized)
 
     def deserialize(self, data: bytes) -> Any:
         """Return what ``serialize`` was given; raises ``BadSignature``."""
-        return super().deserialize(self._signer.unsign(data))
+        return super().deserialize(data if self._signer is None else self._signer.unsign(data))
 
 
 def compressing(serializer: Serializer, compression: bool, use_zlib: bool) -> Serializer:

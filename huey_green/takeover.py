@@ -53,18 +53,27 @@ class Declared(Registry):
         return super().register(task_class)
 
 
-def beside_huey(huey: Huey, storage: BaseStorage, wire: str) -> BaseStorage:
-    """Return a storage in place of ``storage`` that shares its keys with huey."""
+def beside_huey(huey: Huey, wire: str) -> BaseStorage:
+    """Return a storage like the one that this Huey would have, that shares its keys with huey."""
+    options = huey.storage_kwargs
+    known = {name: value for name, value in options.items() if name not in _OF_HUEYS}
+    usual = huey.get_storage(**known)
+    if "redis" not in type(usual).__module__:
+        raise ConfigurationError(f"wire is for storages in Redis, not for {type(usual).__name__}")
     from huey_green.storage.redis import hueyside
 
-    huey.storage_class = hueyside.beside_huey(storage)
-    storage = huey.get_storage(**huey.storage_kwargs)
+    huey.storage_class = hueyside.beside_huey(type(usual))
+    storage = huey.get_storage(**options)
     assert isinstance(storage, hueyside._HueySide)
     storage.utc = huey.utc
     if not isinstance(huey.serializer, HueySpeaking):
         huey.serializer = HueySpeaking(huey.serializer, WIRES[wire], huey.utc, storage.priority)
     storage.join = _Joining(huey.serializer)
     return storage
+
+
+#: Options of a storage that only those beside huey take.
+_OF_HUEYS = ("notify_result", "notify_result_ttl")
 
 
 class _Joining:

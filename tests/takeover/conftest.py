@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sides import RELEASES, Queue, python_of
+from sides import RELEASES, MakeQueue, Queue, python_of
 
 from huey_green.testing.redis import PrivateRedis
-
-MakeQueue = Callable[..., Queue]
 
 
 @pytest.fixture(params=RELEASES)
@@ -30,9 +28,7 @@ def make_queue(release: str, redis_server: PrivateRedis, tmp_path: Path) -> Iter
 
     yield make
     for queue in made:
-        names = [*queue.redis.scan_iter("huey.*shopapp*"), *queue.redis.scan_iter("tries-*")]
-        queue.redis.delete("told", *names)
-        queue.redis.close()
+        queue.close()
 
 
 @pytest.fixture

@@ -269,15 +269,17 @@ _SIDES: dict[type[BaseStorage], type[BaseStorage]] = {
 }
 
 
-def beside_huey(storage: BaseStorage) -> type[BaseStorage]:
-    """Return the class of a storage like this one that shares its keys with huey.
+def beside_huey(usual: type[BaseStorage]) -> type[BaseStorage]:
+    """Return the class of storages like this one that share their keys with huey.
 
     Raises ``ConfigurationError`` when there is none.
     """
+    if usual in _SIDES.values():
+        return usual
     try:
-        return _SIDES[type(storage)]
+        return _SIDES[usual]
     except KeyError:
         raise ConfigurationError(
             f"wire is for RedisHuey, PriorityRedisHuey, RedisExpireHuey and "
-            f"PriorityRedisExpireHuey, without shards: not for {type(storage).__name__}"
+            f"PriorityRedisExpireHuey, without shards: not for {usual.__name__}"
         ) from None
