@@ -32,6 +32,9 @@ class Declaring:
     hooks_startup: Hooks
     hooks_shutdown: Hooks
 
+    #: What a decorated function becomes.
+    wrapper_class: type[TaskWrapper[..., Any]] = TaskWrapper
+
     # Declaring tasks.
 
     def task(
@@ -115,7 +118,8 @@ class Declaring:
             others = {"context": context, "name": name}
             declared = task_settings(func, options, settings, others, task_base)
             check_unique_once(func, options, self.at_most_once)
-            return TaskWrapper(
+            wrapper_class = cast(type[TaskWrapper[P, R]], self.wrapper_class)
+            return wrapper_class(
                 cast(TaskHost, self),
                 func,
                 context=context,

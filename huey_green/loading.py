@@ -23,6 +23,17 @@ def load_huey(path: str) -> Huey:
 
     The current directory is importable. Raises ``CannotLoad``.
     """
+    found, module_name, _ = load_object(path)
+    if not isinstance(found, Huey):
+        raise CannotLoad(_not_a_huey(path, sys.modules[module_name], found))
+    return found
+
+
+def load_object(path: str) -> tuple[object, str, str]:
+    """Return what is at an import path, with the names of its module and of it there.
+
+    Raises ``CannotLoad``.
+    """
     sys.path[:0] = [directory for directory in [_here()] if directory not in sys.path]
     module_name, separator, attribute = path.rpartition(":" if ":" in path else ".")
     if not separator or not module_name or not attribute:
@@ -31,10 +42,7 @@ def load_huey(path: str) -> Huey:
             f"`huey` in app.py"
         )
     module = _import(module_name)
-    found = _attribute(module, module_name, attribute)
-    if not isinstance(found, Huey):
-        raise CannotLoad(_not_a_huey(path, module, found))
-    return found
+    return _attribute(module, module_name, attribute), module_name, attribute
 
 
 def _here() -> str:
@@ -110,6 +118,10 @@ def _not_a_huey(path: str, module: ModuleType, found: object) -> str:
         hint = f"{path}.{inside[0]}" if inside else f"{path}.huey"
         return f"{path} is a module, not a Huey: write {hint}"
     kind = type(found)
+    if isinstance(found, type) and any(
+        one.__name__ == "BaseConfiguration" for one in found.__mro__
+    ):
+        return f"{path} is a configuration of huey 0.3: run python -m huey_green.compat {path}"
     if kind.__module__.partition(".")[0] == "huey":
         return f"{path} is a Huey of the package huey: import it from huey_green instead of huey"
     inside = [one for one, value in vars(module).items() if isinstance(value, Huey)]

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: MIT
+"""huey 0.4's import path ``huey.api``."""
+
+from __future__ import annotations
+
+from huey_green.compat.naming import finding
+
+__getattr__ = finding(__name__, ["AsyncData", "Huey", "RedisHuey", "crontab"])

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""huey's old package ``huey.backends``."""

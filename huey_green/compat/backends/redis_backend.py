@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+"""huey's old import path ``huey.backends.redis_backend``."""
+
+from __future__ import annotations
+
+from huey_green.compat.naming import finding
+
+__getattr__ = finding(
+    __name__,
+    ["RedisBlockingQueue", "RedisDataStore", "RedisEventEmitter", "RedisQueue", "RedisSchedule"],
+)

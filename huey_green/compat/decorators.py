@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: MIT
+"""huey 0.3's import path ``huey.decorators``."""
+
+from __future__ import annotations
+
+from huey_green.compat.naming import finding
+
+__getattr__ = finding(__name__, ["crontab", "periodic_command", "queue_command"])

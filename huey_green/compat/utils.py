@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: MIT
+"""huey's old import path ``huey.utils``."""
+
+from __future__ import annotations
+
+from huey_green.compat.naming import finding
+
+__getattr__ = finding(__name__, ["EmptyData"])
