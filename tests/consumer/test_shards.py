@@ -161,15 +161,20 @@ def test_periodic_tasks_run_once_however_many_consumers_there_are(name, url, sec
     began = time.monotonic()
     for one in consumers:
         one.start()
-    eventually(lambda: len(seen) >= 8 * 6, "several ticks of each")
-    took = time.monotonic() - began
+    eventually(
+        lambda: all(sum(one == number for one, _ in seen) >= 6 for number in range(8)),
+        "several ticks of each",
+    )
     for one in consumers:
         one.stop(graceful=True)
-    counts = [sum(number == one for one, _ in seen) for number in range(8)]
-    assert min(counts) >= 5
-    # Those of the first moment may come from before the start.
-    assert max(counts) <= took / 0.25 + 42
-    assert len({task_id for _, task_id in seen}) == len(seen) == len({*due})
+    took = time.monotonic() - began
+    # One a moment of each, where three consumers could make three. What fell due before the start
+    # counts as one, and what fell due at the end may wait.
+    most = took / 0.25 + 2
+    names = [name for name, _ in due]
+    assert {names.count(name) for name in names} <= {*range(6, int(most) + 1)}
+    assert len({task_id for _, task_id in seen}) == len(seen)
+    assert {task_id for _, task_id in seen} <= {task_id for _, task_id in due}
     huey.flush()
 
 
