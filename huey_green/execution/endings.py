@@ -148,6 +148,7 @@ class Endings:
                 at = round(now + retry.delay, 6)
                 message = message._replace(eta=at)
                 schedule = (Planned(self._encode(message), at),)
+                task.eta = clock.from_epoch(at, self._host.utc)  # For those who are told.
                 events.append((s.SIGNAL_SCHEDULED, task))
             else:
                 enqueue += (Outgoing(self._encode(message), task.priority),)

@@ -208,6 +208,8 @@ def test_a_retry_with_a_delay_is_scheduled(huey, present, sent):
     present.advance(11)
     [retry] = huey.read_schedule()
     assert retry.retries == 0
+    # Who is told that it is scheduled is told for when.
+    assert sent[-1][1].eta == retry.eta
     assert huey.execute(retry) is None
     assert (len(huey), huey.scheduled_count()) == (0, 0)
 
