@@ -31,6 +31,7 @@ from huey_green.task_options import check_retention
 
 if TYPE_CHECKING:
     from huey_green.consumer.consumer import Consumer
+    from huey_green.consumer.embedded import EmbeddedConsumer
 
 
 #: Dead letters that are kept: more than anybody looks through, of 10 KB each 100 MB.
@@ -191,6 +192,16 @@ class Huey(Declaring, Driving, Guarding, Emitting):
         from huey_green.consumer.consumer import Consumer
 
         return Consumer(self, **options)
+
+    def embedded_consumer(self, *, share: float = 0.5, **options: Any) -> EmbeddedConsumer:
+        """Return a consumer for a web server on gevent: ``with`` it, or ``start`` and ``stop`` it.
+
+        ``share`` is the part of the time that tasks get, at most, while requests have something
+        to do, too. The other options are those of ``Consumer``.
+        """
+        from huey_green.consumer.embedded import EmbeddedConsumer
+
+        return EmbeddedConsumer(self, share=share, **options)
 
     def needs_leases(self) -> bool:
         """Say whether any task is to be run again when its consumer dies."""

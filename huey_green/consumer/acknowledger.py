@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 
 from gevent.event import Event
@@ -106,7 +107,7 @@ class Acknowledger(Service):
                 self._something.wait()
             if not self._open.settlements:
                 return
-            self._sending, self._open = self._open, Batch()
+            self._sending = self._take()
         batch = self._sending
         refused = self._settle(batch)
         self.answered()
@@ -121,6 +122,10 @@ class Acknowledger(Service):
         if batch.settled is not None:
             batch.settled.set()
         probe.reached("settled", len(batch.settlements))
+
+    def _take(self) -> Batch:
+        batch, self._open = self._open, Batch()
+        return batch
 
     def _settle(self, batch: Batch) -> list[Settlement]:
         try:
@@ -193,3 +198,36 @@ class Acknowledger(Service):
             len(refused),
         )
         probe.reached("refused", len(refused))
+
+
+class FrugalAcknowledger(Acknowledger):
+    """Sends at most ``at_once`` settlements together, for those who share its event loop."""
+
+    at_once = 1
+
+    def __init__(
+        self,
+        storage: BaseStorage,
+        consumer: str,
+        outage: Outage,
+        expect: Callable[[float], None],
+        bury: Callable[[Delivery, Exception], object],
+    ) -> None:
+        super().__init__(storage, consumer, outage, expect, bury)
+        #: Batches that wait for their turn. The open one comes after them, and is not empty then.
+        self._full: deque[Batch] = deque()
+
+    def add(self, delivery: Delivery, effects: Effects) -> Batch:
+        """Settle a delivery soon; the batch can be waited for."""
+        if len(self._open.settlements) >= self.at_once:
+            self._full.append(self._open)
+            self._open = Batch()
+        return super().add(delivery, effects)
+
+    @property
+    def pending(self) -> int:
+        """How many settlements the storage has not taken yet."""
+        return super().pending + sum(len(batch.settlements) for batch in self._full)
+
+    def _take(self) -> Batch:
+        return self._full.popleft() if self._full else super()._take()

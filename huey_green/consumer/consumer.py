@@ -11,7 +11,7 @@ import gevent
 from gevent import monkey
 
 from huey_green import clock, probe
-from huey_green.consumer.acknowledger import Acknowledger
+from huey_green.consumer.acknowledger import Acknowledger, FrugalAcknowledger
 from huey_green.consumer.canceler import Canceler
 from huey_green.consumer.fetcher import Fetcher
 from huey_green.consumer.forking import look_after
@@ -20,6 +20,7 @@ from huey_green.consumer.heartbeat import Heartbeat
 from huey_green.consumer.identity import consumer_name
 from huey_green.consumer.native import NativeExecutor, NativeStorage, NativeThread
 from huey_green.consumer.outage import Outage
+from huey_green.consumer.pace import Pace
 from huey_green.consumer.reaper import Reaper
 from huey_green.consumer.reporter import Reporter
 from huey_green.consumer.scheduler import Scheduler
@@ -76,6 +77,8 @@ class Consumer:
         #: Called when ``max_tasks`` have run: a process of its own starts anew. A consumer inside
         #: of another program has no process to give up, and goes on.
         self.when_spent: Callable[[], None] | None = None
+        #: How it gives way to what else runs in its event loop; set before ``start``.
+        self.pace: Pace | None = None
         self._thread: NativeThread | None = None
         self._native_executor: NativeExecutor | None = None
         self._is_running = False
@@ -191,7 +194,8 @@ class Consumer:
             executor = cast(Executor, self._native_executor)
         # A moment to come is the storage's: our own clock may be wrong.
         huey.executor.endings.clock = self._scheduler.clock.now
-        self._acknowledger = Acknowledger(
+        acknowledger = Acknowledger if self.pace is None else FrugalAcknowledger
+        self._acknowledger = acknowledger(
             storage, self.name, outage, self._scheduler.expect, self._bury
         )
         self._worker = Worker(huey, executor, self._acknowledger, storage, self.name, self._counted)
@@ -205,6 +209,8 @@ class Consumer:
         self._fetcher = fetcher(
             storage, self.name, self._slots, settings, outage, huey.needs_leases
         )
+        if self.pace is not None:
+            self._keep(self.pace)
         reporter = Reporter(
             self.name,
             self._worker,
@@ -226,6 +232,11 @@ class Consumer:
         if settings.check_worker_health:
             health = HealthCheck(self._services, settings.health_check_interval, outage)
             self._services = [*self._services, health]
+
+    def _keep(self, pace: Pace) -> None:
+        self._slots.pace = pace
+        self._fetcher.at_once = pace.at_once
+        cast(FrugalAcknowledger, self._acknowledger).at_once = pace.at_once
 
     def _watches(self) -> bool:
         """Say whether the watchdog is ours: one is enough for all that share an event loop."""

@@ -32,6 +32,8 @@ class Fetcher(Service):
 
     name = "fetcher"
     interval = 0.0
+    #: Most messages of one fetch.
+    at_once = FETCH_LIMIT
 
     def __init__(
         self,
@@ -56,7 +58,7 @@ class Fetcher(Service):
         capacity = self._slots.capacity()
         if capacity == 0 or self.stopping.is_set():
             return
-        deliveries = self._fetch(min(capacity, FETCH_LIMIT))
+        deliveries = self._fetch(min(capacity, self.at_once))
         self.answered()
         if deliveries:
             self._empty = 0

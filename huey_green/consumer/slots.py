@@ -17,6 +17,7 @@ from gevent.hub import get_hub
 from greenlet import greenlet
 
 from huey_green import clock
+from huey_green.consumer.pace import Pace
 from huey_green.message import Delivery
 
 #: Seconds after which a greenlet that has not waited lets others run.
@@ -41,6 +42,9 @@ class Slots:
         self._closed = False
         #: Nothing is to begin for now, for want of room elsewhere.
         self.held = False
+        #: Whether and how it gives way to what else runs in this event loop.
+        self.pace: Pace | None = None
+        self._resting = False
         self._room = Event()
         self._room.set()
         self._idle = Event()
@@ -120,7 +124,10 @@ class Slots:
     def _run(self) -> None:
         self._coming = None
         try:
-            self._take_turns()
+            if self.pace is None:
+                self._take_turns()
+            else:
+                self._take_slices(self.pace)
         except BaseException:  # Somebody killed this greenlet: others go on for it.
             self._hand_on()
             raise
@@ -146,6 +153,36 @@ class Slots:
                 return
             self._park()
             turn_ends_at = clock.monotonic() + TURN
+
+    def _take_slices(self, pace: Pace) -> None:
+        """As ``_take_turns``, where greenlets have slices of time together and not each its own."""
+        while True:
+            while self._ready and not self._closed and not self.held:
+                if pace.is_spent():
+                    if self._resting:
+                        break  # Who rests goes on with what is there, and calls others.
+                    self._rest(pace)
+                    continue
+                delivery = self._ready.popleft()
+                self._busy += 1
+                if self._ready:
+                    self._call_one()
+                try:
+                    self._work(delivery)
+                finally:
+                    self._busy -= 1
+                    self._make_room()
+            self._note_idle()
+            if self._closed:
+                return
+            self._park()
+
+    def _rest(self, pace: Pace) -> None:
+        self._resting = True
+        try:
+            pace.rest()
+        finally:
+            self._resting = False
 
     def _park(self) -> None:
         self._parked.append(gevent.getcurrent())

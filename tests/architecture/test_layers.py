@@ -39,6 +39,7 @@ CONSUMER = LAYER["consumer"]
 ALLOWED = {
     ("consumer.consumer", "huey"): "typing only: users hand their Huey to a Consumer",
     ("consumer.group", "huey"): "typing only: the same",
+    ("consumer.embedded", "huey"): "typing only: the same",
     ("consumer.parts", "huey"): "typing only: the same",
     ("takeover", "huey"): "typing only: a Huey hands itself to what takes a queue over",
     ("registry", "task"): "typing only: the registry makes tasks from classes it was given",
