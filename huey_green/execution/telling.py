@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import logging
 import traceback
+from types import TracebackType
 from typing import Any
 
 from huey_green.exceptions import TaskCanceled
 from huey_green.limits import LONGEST_ERROR, LONGEST_TRACEBACK, shortened
 from huey_green.offender import repr_of
+
+#: Where the calls are that lead to a task's function.
+_OURS = ("huey_green.execution.", "huey_green.wrapper", "huey_green.task", "huey_green.native")
 
 
 class Told:
@@ -52,12 +56,21 @@ class Told:
         logger.handle(record)
 
 
+def _of_task(trace: TracebackType | None) -> TracebackType | None:
+    """Return a traceback from where our code has called the task's."""
+    inner = trace
+    while inner is not None and inner.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
+        inner = inner.tb_next
+    return inner or trace
+
+
 def _formatted(error: BaseException) -> str:
     if isinstance(error, TaskCanceled):
         # It came from outside, maybe to a thousand tasks at once, and files are looked up for each
         # frame that is told.
         return "".join(traceback.format_exception_only(error))
     try:
-        return shortened("".join(traceback.format_exception(error)), LONGEST_TRACEBACK)
+        lines = traceback.format_exception(type(error), error, _of_task(error.__traceback__))
+        return shortened("".join(lines), LONGEST_TRACEBACK)
     except Exception as failed:  # Errors are users' classes, and may be chained without an end.
         return f"(none: {repr_of(failed)})"
