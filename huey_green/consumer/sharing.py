@@ -41,6 +41,8 @@ class Pool:
         self.busy = 0
         #: Lanes are held, for want of room.
         self._is_full = False
+        #: How many tasks run of those queues that have several lanes and a limit for all of them.
+        self.busy_of: dict[int, int] = {}
         #: Those that were granted something longest ago are the first to be looked at.
         self.lanes: list[Lane] = []
 
@@ -92,23 +94,31 @@ class Pool:
         self.lanes.remove(lane)
         self.lanes.append(lane)
 
-    def enter(self) -> None:
-        """Note that a task begins."""
+    def enter(self, lane: Lane) -> None:
+        """Note that a task of ``lane`` begins."""
         self.busy += 1
+        lane.share_busy(1)
         if self.busy >= self.limit:
-            self._is_full = True
-            for lane in self.lanes:
-                lane.held = True
+            self._hold(self.lanes)
+        elif not lane.has_room:
+            self._hold(self.lanes_of(lane.share))
 
-    def leave(self) -> None:
-        """Note that a task has ended."""
+    def _hold(self, lanes: list[Lane]) -> None:
+        self._is_full = True
+        for lane in lanes:
+            lane.held = True
+
+    def leave(self, lane: Lane) -> None:
+        """Note that a task of ``lane`` has ended."""
         self.busy -= 1
+        lane.share_busy(-1)
         if self._is_full:
-            self._is_full = False
-            for lane in self.lanes:
-                if lane.held:
-                    lane.held = False
-                    lane.go_on()
+            held = [one for one in self.lanes if one.held]
+            self._is_full = not all(one.has_room for one in held)
+            for one in held:
+                if one.has_room:
+                    one.held = False
+                    one.go_on()
 
     def look_again(self) -> None:
         """Have all lanes that wait for room look whether there is some now."""
@@ -130,6 +140,7 @@ class Lane(Slots):
         super().__init__(pool.limit if share.limit is None else share.limit, self._enter)
         self.worker = worker
         self.share = share
+        self._is_bounded = share.limit is not None and share.parts > 1
         self.weight = share.weight / share.parts
         self._pool = pool
         #: What was granted and is being fetched.
@@ -149,10 +160,10 @@ class Lane(Slots):
         """Whether it would take more of the pool, as far as is known."""
         if self._closed or self.is_idle:
             return False
-        if self.share.limit is None or self.share.parts == 1:
+        if not self._is_bounded:
             return self._busy + len(self._ready) < self.limit
         lanes = self._pool.lanes_of(self.share)
-        return sum(one._busy + len(one._ready) for one in lanes) < self.share.limit
+        return sum(one._busy + len(one._ready) for one in lanes) < (self.share.limit or 0)
 
     def capacity(self) -> int:
         """Wait until there is room for this queue; return how much, 0 once closed."""
@@ -205,12 +216,25 @@ class Lane(Slots):
     def _make_room(self) -> None:
         self._pool.look_again()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether its queue may have another task beside those that run."""
+        if not self._is_bounded:
+            return True
+        return self._pool.busy_of.get(self.share.place, 0) < (self.share.limit or 0)
+
+    def share_busy(self, change: int) -> None:
+        """Count a task of its queue, where the limit is one for several lanes."""
+        if self._is_bounded:
+            busy = self._pool.busy_of
+            busy[self.share.place] = busy.get(self.share.place, 0) + change
+
     def _enter(self, delivery: Delivery) -> None:
-        self._pool.enter()
+        self._pool.enter(self)
         try:
             self.worker.run(delivery)
         finally:
-            self._pool.leave()
+            self._pool.leave(self)
 
 
 class LaneFetcher(Fetcher):

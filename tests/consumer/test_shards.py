@@ -289,6 +289,34 @@ def test_several_queues_of_which_some_have_shards_share_one_pool(name, url, seco
 
 
 @patched
+def test_the_limit_of_a_queue_holds_for_all_its_shards_when_all_wake_up_at_once(name, url, second):
+    import gevent
+
+    from huey_green.consumer.group import ConsumerGroup
+
+    huey = make(name, url, second, shards=8)
+    running, most, ended = [0], [], []
+
+    @huey.task()
+    def work(n):
+        running[0] += 1
+        most.append(running[0])
+        gevent.sleep(0.02)
+        running[0] -= 1
+        ended.append(n)
+
+    group = ConsumerGroup([huey], workers=100, limits=[2])
+    group.start()
+    for number in range(5):
+        eventually(lambda: all(one._slots.is_idle for one in group.consumers), "all to be idle")
+        work.map(range(16))
+        eventually(lambda number=number: len(ended) == 16 * (number + 1), "all of them")
+    group.stop(graceful=True)
+    assert max(most) == 2
+    huey.flush()
+
+
+@patched
 def test_in_strict_order_all_shards_of_a_queue_come_before_the_next(name, url, second):
     import gevent
 
