@@ -30,7 +30,8 @@ LAYERS = (
     "consumer",
     "keeping reporting stopping placing enqueueing driving guarding declaring takeover events_huey "
     "huey flavours __init__",
-    "__main__ cli options processes loading terminal demo testing api utils constants contrib compat",
+    "__main__ cli options processes loading terminal demo testing api utils constants contrib "
+    "compat",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
 CONSUMER = LAYER["consumer"]

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import redis
+from consuming import Application
 from old import (
     DictStore,
     Huey,
@@ -75,3 +78,16 @@ def invoker(parts) -> Invoker:
     """huey 0.3's Invoker over each kind of parts."""
     queue, store, _ = parts
     return Invoker(queue, result_store=store)
+
+
+@pytest.fixture
+def make_app(tmp_path: Path) -> Iterator[Callable[..., Application]]:
+    """Makes an application of some modules; its consumers end with the test."""
+    with ExitStack() as made:
+
+        def make(**modules: str) -> Application:
+            application = Application(tmp_path, **modules)
+            made.callback(application.close)
+            return application
+
+        yield make
