@@ -97,11 +97,16 @@ class Pool:
     def enter(self, lane: Lane) -> None:
         """Note that a task of ``lane`` begins."""
         self.busy += 1
-        lane.share_busy(1)
+        if lane.is_bounded:
+            self._count(lane, 1)
+            if not lane.has_room:
+                self._hold(self.lanes_of(lane.share))
         if self.busy >= self.limit:
             self._hold(self.lanes)
-        elif not lane.has_room:
-            self._hold(self.lanes_of(lane.share))
+
+    def _count(self, lane: Lane, change: int) -> None:
+        place = lane.share.place
+        self.busy_of[place] = self.busy_of.get(place, 0) + change
 
     def _hold(self, lanes: list[Lane]) -> None:
         self._is_full = True
@@ -111,7 +116,8 @@ class Pool:
     def leave(self, lane: Lane) -> None:
         """Note that a task of ``lane`` has ended."""
         self.busy -= 1
-        lane.share_busy(-1)
+        if lane.is_bounded:
+            self._count(lane, -1)
         if self._is_full:
             held = [one for one in self.lanes if one.held]
             self._is_full = not all(one.has_room for one in held)
@@ -140,7 +146,8 @@ class Lane(Slots):
         super().__init__(pool.limit if share.limit is None else share.limit, self._enter)
         self.worker = worker
         self.share = share
-        self._is_bounded = share.limit is not None and share.parts > 1
+        #: Its queue has a limit that other lanes share.
+        self.is_bounded = share.limit is not None and share.parts > 1
         self.weight = share.weight / share.parts
         self._pool = pool
         #: What was granted and is being fetched.
@@ -160,7 +167,7 @@ class Lane(Slots):
         """Whether it would take more of the pool, as far as is known."""
         if self._closed or self.is_idle:
             return False
-        if not self._is_bounded:
+        if not self.is_bounded:
             return self._busy + len(self._ready) < self.limit
         lanes = self._pool.lanes_of(self.share)
         return sum(one._busy + len(one._ready) for one in lanes) < (self.share.limit or 0)
@@ -219,15 +226,9 @@ class Lane(Slots):
     @property
     def has_room(self) -> bool:
         """Whether its queue may have another task beside those that run."""
-        if not self._is_bounded:
+        if not self.is_bounded:
             return True
         return self._pool.busy_of.get(self.share.place, 0) < (self.share.limit or 0)
-
-    def share_busy(self, change: int) -> None:
-        """Count a task of its queue, where the limit is one for several lanes."""
-        if self._is_bounded:
-            busy = self._pool.busy_of
-            busy[self.share.place] = busy.get(self.share.place, 0) + change
 
     def _enter(self, delivery: Delivery) -> None:
         self._pool.enter(self)
