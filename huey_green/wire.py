@@ -183,12 +183,13 @@ class _Reading:
 
 
 def _message(plain: Any, reading: _Reading | None = None) -> Message:
-    options, fields = None, plain
+    options = None
     if isinstance(plain, (tuple, list)) and len(plain) == _LENGTH + 1:
-        *fields, options = plain
-    if not isinstance(fields, (tuple, list)) or len(fields) != _LENGTH or fields[0] != VERSION:
-        raise _NotOurs(plain) if reading is None else UnreadableMessage(_not_ours(plain))
-    (_, id_, name, args, kwargs, eta, retries, retry_delay, priority, complete, failed) = fields
+        *plain, options = plain
+    if not isinstance(plain, (tuple, list)) or len(plain) != _LENGTH or plain[0] != VERSION:
+        whole = plain if options is None else [*plain, options]
+        raise _NotOurs(whole) if reading is None else UnreadableMessage(_not_ours(whole))
+    (_, id_, name, args, kwargs, eta, retries, retry_delay, priority, complete, failed) = plain
     if isinstance(args, list):
         args = tuple(args)
     message = Message(id_, name, args, kwargs, eta, retries, retry_delay, priority)
