@@ -17,6 +17,7 @@ DEMO = [*HIREDIS, *SERVER, "rich>=13", "psutil>=5.9"]
 # can have, 5.2 before Python 3.12; tests/django/versions.py runs its tests with the others.
 TEST = [*DEMO, "pytest>=8", "pytest-cov>=5", "pytest-xdist>=3.5", "hypothesis>=6.100", "tzdata"]
 TEST += ["django>=5.2", "psycopg[binary,pool]>=3.2"]
+TEST += ["flask>=3.0", "gunicorn>=22.0"]
 DOCS = ["sphinx>=8.1", "myst-parser>=4", "furo>=2024.8.6"]
 DEV = [*TEST, *DOCS, "build>=1.2", "mypy>=1.11", "ruff>=0.6", "types-gevent", "types-psutil"]
 
