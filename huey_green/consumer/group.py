@@ -85,8 +85,8 @@ class ConsumerGroup:
     def start(self) -> None:
         """Begin to consume; returns when the services run.
 
-        Raises ``StorageUnavailable`` when one of the storages does not answer, and
-        ``ConfigurationError`` in a process that gevent has not patched.
+        Raises ``StorageUnavailable`` when one of the storages does not answer, or none of the
+        shards of one, and ``ConfigurationError`` in a process that gevent has not patched.
         """
         if not monkey.is_module_patched("socket"):
             raise ConfigurationError(

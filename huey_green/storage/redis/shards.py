@@ -38,7 +38,6 @@ from huey_green.storage.redis.shardvalues import ShardedValues
 if TYPE_CHECKING:
     from huey_green.storage.redis import _Redis
 
-
 #: Seconds after which a cluster is asked again whose answer did not come: other shards go on.
 ASK_AGAIN = 10.0
 
@@ -84,11 +83,9 @@ class RedisShards(ShardedValues):
         known everywhere before anything is in it; one that is away is left for later.
         """
         own = self.layout.server_of(number)
-        first = not self._has_asked
-        self._has_asked = True
         if clock.monotonic() < self._asks_again_at:
             return
-        for server in sorted(self._unasked) if first else self._unasked & {own}:
+        for server in self._unasked & {own} if self._has_asked else sorted(self._unasked):
             try:
                 # Shards go to the servers by turns; in a cluster the first one tells for all.
                 self.layout.check(self.shards[server].link, server)
@@ -99,6 +96,8 @@ class RedisShards(ShardedValues):
                     raise
                 continue
             self._unasked.discard(server)
+        # Not if one refused: then none is told our number, at the next call either.
+        self._has_asked = True
 
     def _of(self, body: bytes) -> _Redis:
         """Return where a message goes, or came from."""
