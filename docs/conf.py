@@ -76,6 +76,7 @@ CONTENTS = {
             "serializers",
             "web",
             "django",
+            "old-names",
         ]
     },
     "reference/index": {

@@ -33,7 +33,7 @@ class Declaring:
     hooks_shutdown: Hooks
 
     #: What a decorated function becomes.
-    wrapper_class: type[TaskWrapper[..., Any]] = TaskWrapper
+    _wrapper_class: type[TaskWrapper[..., Any]] = TaskWrapper
 
     # Declaring tasks.
 
@@ -118,7 +118,7 @@ class Declaring:
             others = {"context": context, "name": name}
             declared = task_settings(func, options, settings, others, task_base)
             check_unique_once(func, options, self.at_most_once)
-            wrapper_class = cast(type[TaskWrapper[P, R]], self.wrapper_class)
+            wrapper_class = cast(type[TaskWrapper[P, R]], self._wrapper_class)
             return wrapper_class(
                 cast(TaskHost, self),
                 func,

@@ -50,7 +50,7 @@ class Huey(present.Huey):
     ``options`` are those of the present Huey.
     """
 
-    wrapper_class = OldWrapper
+    _wrapper_class = OldWrapper
     #: How huey calls the registry.
     registry_name = "TaskRegistry"
 
@@ -175,7 +175,7 @@ class Invoker(Huey):
     Invokers of one queue know each other's commands, so that a consumer of it knows all.
     """
 
-    wrapper_class = CommandWrapper
+    _wrapper_class = CommandWrapper
     registry_name = "CommandRegistry"
 
     def __init__(

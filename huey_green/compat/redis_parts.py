@@ -70,7 +70,7 @@ class RedisQueue(_InRedis, KeptQueue):
     ) -> RedisStorage:
         """Return the storage of this queue and of those parts, which are in the same place."""
         values = self.name if store is None else store.name
-        planned = values if schedule is None else schedule.name
+        planned = self.name if schedule is None else schedule.name
         if values == planned == self.name:
             return self.storage
         return NamedStorage(self.name, values, planned, blocking=self.blocking, **self.connection)
