@@ -105,12 +105,31 @@ class Placing(Stopping):
             return new_chord_id
         return partial(fitting_id, self._place(*_tasks_of(whole)), count)
 
+    def _stop_waiting(self, ids: set[str]) -> set[str]:
+        count = self._shard_count
+        if not count:
+            return super()._stop_waiting(ids)
+        # Each on its own shard alone, with whatever brings it: others may be away.
+        found: set[str] = set()
+        for shard in {shard_of(one, count) for one in ids}:
+            there = {one for one in ids if shard_of(one, count) == shard}
+            found |= _OnOneShard(self, shard)._stop_waiting(there)
+        return found
+
     def _apply(self, delivery: Delivery, outcome: Outcome) -> None:
         # Of a task that is run by hand: what it leaves goes where it lies.
         if self._shard_count and outcome.events and not isinstance(delivery.body, Placed):
             shard = shard_of(outcome.events[0][1].id, self._shard_count)
             delivery = delivery._replace(body=Placed(delivery.body, shard))
         super()._apply(delivery, outcome)
+
+
+class _OnOneShard(Stopping):
+    """A Huey that knows one of its shards alone."""
+
+    def __init__(self, huey: Placing, shard: int) -> None:
+        vars(self).update(vars(huey))
+        self.storage = self._storage = vars(huey)["_storage"].shards[shard]
 
 
 def _tasks_of(member: Member) -> Iterator[Task]:

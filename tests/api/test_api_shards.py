@@ -18,7 +18,7 @@ from huey_green import (
     group,
 )
 from huey_green.exceptions import InvalidArgument, StorageUnavailable
-from huey_green.storage.placing import Placed, shard_of
+from huey_green.storage.placing import Placed, fitting_id, shard_of
 from huey_green.task import Task
 from huey_green.testing.concurrency import Running, eventually
 from huey_green.testing.redis import PrivateRedis
@@ -487,6 +487,13 @@ def half_away():
         huey.storage.close()
 
 
+def cancels(huey, echo, shard):
+    """Have a task canceled that lies on a shard; say whether it was found."""
+    task = echo((1,), id=fitting_id(shard, 4))
+    huey.enqueue(task)
+    return huey.cancel(task.id)
+
+
 def echo_value(value):
     return value
 
@@ -516,6 +523,7 @@ def test_while_a_server_is_away_the_shards_of_the_others_go_on(half_away):
         run_one(huey)
     for task in accepted:
         assert huey.result(task.id) == task.args[0]
+    assert cancels(huey, echo, shard=0)
     with pytest.raises(StorageUnavailable):
         huey.pending_count()
     with pytest.raises(StorageUnavailable):
