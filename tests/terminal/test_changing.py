@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from huey_green import Consumer
+from huey_green import Consumer, clock
 from huey_green.message import DeadLetter, Delivery, Effects, Settlement
 from huey_green.terminal.values import arguments, value
 
@@ -243,7 +243,7 @@ def test_a_task_is_enqueued_for_later(app):
     app.run("run", "APP", "add", "1", "2", "--delay", "1h")
     app.run("run", "APP", "add", "1", "2", "--eta", "2999-01-01T12:00")
     first, second = (task.eta for task in app.huey.pending())
-    assert timedelta(minutes=59) < first - datetime.utcnow() <= timedelta(hours=1)
+    assert timedelta(minutes=59) < first - clock.now(utc=True) <= timedelta(hours=1)
     assert abs(second - datetime(2999, 1, 1, 12)) <= timedelta(hours=14)
 
 
