@@ -20,7 +20,7 @@ from urllib.request import urlopen
 from huey_green.testing.concurrency import eventually
 
 #: Seconds that a process may take to do what it was started for.
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = Path(__file__).with_name("project")

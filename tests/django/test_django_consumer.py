@@ -8,6 +8,7 @@ import signal
 
 import pytest
 from django_project import get
+from redis import Redis
 
 from huey_green.testing.concurrency import eventually
 
@@ -52,6 +53,8 @@ def project_connections(project):
     return project.ask(
         "from shop.tasks import *\n"
         "results = [whose_connection(), whose_connection()]\n"
+        "while len(list(HERE.glob('asks-*'))) < 2:\n"
+        "    time.sleep(0.01)\n"
         "(HERE / 'go').touch()\n"
         "answer = [one.get(blocking=True, timeout=20) for one in results]"
     )
@@ -107,6 +110,24 @@ def test_a_task_begins_with_the_language_and_time_zone_of_the_settings(project):
     project.consume("-w", "1")
     told = project.call("activate('de', 'Asia/Tokyo')", "activate('fr', 'Asia/Tokyo')")
     assert told == [["en-us", "UTC"], ["en-us", "UTC"]]
+
+
+def test_caches_on_redis_leave_no_connection_either(project, redis_server):
+    url = redis_server.url.removesuffix("/0") + "/13"
+    cache = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
+    project.change_settings(CACHES={"default": cache})
+
+    def connections():
+        with Redis.from_url(redis_server.url) as client:
+            return sum(one["db"] == "13" for one in client.client_list())
+
+    consumer = project.consume()
+    project.enqueue(*["cached(5)"] * 10)
+    consumer.sees(lambda: connections() == 10, "a connection for each task")
+    project.touch("go")
+    consumer.sees(lambda: connections() == 0, "no connection left")
+    assert project.call("cached(6)") == [6]
+    consumer.stop()
 
 
 def test_options_come_from_the_settings_and_the_command_line_comes_first(make_project, tmp_path):

@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from functools import wraps
+from threading import local
 from typing import Any, ParamSpec, TypeVar
 
-from django.core.cache import close_caches
-from django.db import Error, close_old_connections, connections, reset_queries
+from django.core.cache import caches
+from django.db import Error, connections
+from django.db.backends.signals import connection_created
 
 from huey_green.execution.executor import Executor
 from huey_green.execution.outcome import Outcome
@@ -30,21 +32,36 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class _Opened(local):
+    """The connections that were opened in this thread or greenlet, by their aliases: those of the
+    innermost ``own_connections``. None where nobody wants to know: Django looks after them."""
+
+    connections: dict[str, Any] | None = None
+
+
+_opened = _Opened()
+
+
+def _note_opened(connection: Any, **_: Any) -> None:
+    if _opened.connections is not None:
+        _opened.connections[connection.alias] = connection
+
+
+connection_created.connect(_note_opened, dispatch_uid=__name__)
+
+
 @contextmanager
 def own_connections() -> Iterator[None]:
     """At the end close the connections that were opened inside, and leave those alone that the
     caller had open: a request's, or those of a test in its transaction."""
-    before = [one.alias for one in _open()]
+    opened: dict[str, Any] = {}
+    before, _opened.connections = _opened.connections, opened
     try:
         yield
     finally:
-        for one in _open():
-            if one.alias not in before:
-                _close(one)
-
-
-def _open() -> list[Any]:
-    return [one for one in connections.all(initialized_only=True) if one.connection is not None]
+        _opened.connections = before
+        for connection in opened.values():
+            _close(connection)
 
 
 def _close(connection: Any) -> None:
@@ -52,9 +69,29 @@ def _close(connection: Any) -> None:
         connection.close()
     except Error as error:  # Its server has gone: the task is not to fail for that.
         log.debug("closing the connection %r: %s", connection.alias, error)
+    connection.queries_log.clear()  # Of DEBUG.
     if connection.in_atomic_block:
         # Somebody entered a transaction and never left it; what runs here next is not inside.
         del connections[connection.alias]
+
+
+def _close_leftovers() -> None:
+    """Close what was opened here after the last task, by a receiver of signals, say; and see to
+    it that what will be is known."""
+    for connection in (_opened.connections or {}).values():
+        if not connection.in_atomic_block:
+            _close(connection)
+    _opened.connections = {}
+
+
+def _close_caches() -> None:
+    """Close the caches that a task has used, as Django does with the end of a request; a cache on
+    Redis would otherwise leave its connections to the garbage collector, in no hurry here."""
+    for cache in caches.all(initialized_only=True):
+        cache.close()
+        pools = getattr(vars(cache).get("_cache"), "_pools", None)
+        for pool in pools.values() if isinstance(pools, dict) else ():
+            pool.disconnect()
 
 
 def close_db(function: Callable[P, R]) -> Callable[P, R]:
@@ -83,13 +120,12 @@ class DjangoExecutor(Executor):
         if task.native_thread:
             # It has connections of its own there, which can be closed from there alone.
             task.execute = close_db(task.execute)  # type: ignore[method-assign]
+        _close_leftovers()
         return copy_context().run(self._execute_afresh, task)
 
     def _execute_afresh(self, task: Task) -> Outcome:
-        reset_queries()
-        close_old_connections()
         try:
             with own_connections():
                 return super().execute(task)
         finally:
-            close_caches()
+            _close_caches()
