@@ -41,13 +41,16 @@ def command(site: Site, *options: str) -> list[str]:
 
 
 def serve(site: Site, *options: str) -> Server:
-    return site.serve(*command(site, "--master", *GEVENT, *options))
+    server = site.serve(*command(site, "--master", "--processes", "2", *GEVENT, *options))
+    # uWSGI cannot end a worker, for a minute, that is still being started.
+    server.sees(lambda: len(site.redis.keys(f"huey.report.{site.name}.*")) == 2, "both consumers")
+    return server
 
 
 @needs_uwsgi
 @pytest.mark.parametrize("lazy", [(), ("--lazy-apps",)], ids=["", "lazy"])
 def test_each_worker_consumes_and_a_stop_ends_them_in_good_order(site, lazy):
-    server = serve(site, "--processes", "2", *lazy)
+    server = serve(site, *lazy)
     assert site.ask("/double?n=4") == "8"
     for _ in range(20):
         site.ask("/hold?n=0")
@@ -62,7 +65,7 @@ def test_each_worker_consumes_and_a_stop_ends_them_in_good_order(site, lazy):
 
 @needs_uwsgi
 def test_a_reload_under_load_loses_nothing(site):
-    server = serve(site, "--processes", "2")
+    server = serve(site)
     first = server.workers()
     with Visitors(site) as visitors:
         visitors.come(100)
@@ -75,7 +78,7 @@ def test_a_reload_under_load_loses_nothing(site):
 
 @needs_uwsgi
 def test_a_killed_worker_is_replaced_and_its_tasks_are_run_by_others(site):
-    server = serve(site, "--processes", "2")
+    server = serve(site)
     with Visitors(site) as visitors:
         visitors.come(100)
         killed = min(server.workers())
