@@ -443,6 +443,13 @@ def test_events_of_all_shards_come_on_one_channel(make):
     assert told == sent
 
 
+def test_each_server_is_examined_once(huey, urls):
+    told = [one.text for one in huey.storage.examine() if one.subject == "version"]
+    assert [text.partition("/")[0] for text in told] == [
+        url.removeprefix("redis://").partition("/")[0] for url in urls
+    ]
+
+
 # What the servers know.
 
 

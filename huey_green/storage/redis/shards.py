@@ -385,7 +385,13 @@ class RedisShards(ShardedValues):
         return self.shards[0].event_emitter()
 
     def examine(self) -> list[Finding]:
-        return [one for some in self._each(lambda shard: shard.examine()) for one in some]
+        # One on each server; in a cluster each shard may be at another one.
+        count = self.shard_count if self.layout.is_cluster else len(self.layout.servers)
+        return [
+            one._replace(text=f"{self.shards[number].link.where}: {one.text}")
+            for number in range(count)
+            for one in self._shard(number).examine()
+        ]
 
     # Claims and permits.
 
