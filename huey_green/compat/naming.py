@@ -59,11 +59,15 @@ def finding(module: str, names: Sequence[str]) -> Callable[[str], Any]:
     def find(name: str) -> Any:
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        old = OLD[name]
-        deprecated(f"{module}.{name}", old.new)
-        return getattr(import_module(old.home), name)
+        deprecated(f"{module}.{name}", OLD[name].new)
+        return found(name)
 
     return find
+
+
+def found(name: str) -> Any:
+    """Return what an old name stands for, and tell nobody."""
+    return getattr(import_module(OLD[name].home), name)
 
 
 def deprecated(what: str, new: str, stacklevel: int = 2) -> None:

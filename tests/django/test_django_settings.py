@@ -185,27 +185,56 @@ def test_a_mistake_is_told_with_what_to_do(given, said):
     assert (found.id, found.msg) == ("huey_green.E001", str(caught.value))
 
 
+class Beans:
+    """A queue and a store of a project's own."""
+
+    def __init__(self, name, **connection):
+        self.name, self.connection = name, connection
+        self.write = self.put = self.get = lambda *_: None
+        self.read = lambda: None
+
+
+def test_a_huey_config_with_a_queue_and_a_store_of_its_own():
+    """002: Django API, Configuration, "string or Queue instance\""""
+    store = Beans("store")
+    huey, consumer, follows_debug = read(
+        HUEY_CONFIG={
+            "QUEUE": f"{__name__}.Beans",
+            "QUEUE_CONNECTION": {"host": "there"},
+            "RESULT_STORE": store,
+            "PERIODIC": True,
+            "ALWAYS_EAGER": True,
+        }
+    )
+    assert (huey.queue.name, huey.queue.connection) == ("shop-db", {"host": "there"})
+    assert huey.result_store is store
+    assert (huey.immediate, consumer, follows_debug) == (True, {"periodic": True}, False)
+
+
+def test_a_huey_config_of_two_places():
+    """002: Django API, RESULT_STORE_NAME, RESULT_STORE_CONNECTION"""
+    huey, _, _ = read(
+        HUEY_CONFIG={
+            "QUEUE": "huey.backends.redis_backend.RedisQueue",
+            "QUEUE_NAME": "beans",
+            "QUEUE_CONNECTION": {"db": 0},
+            "RESULT_STORE": "huey.backends.redis_backend.RedisDataStore",
+            "RESULT_STORE_NAME": "counted",
+            "RESULT_STORE_CONNECTION": {"db": 1},
+        }
+    )
+    assert (huey.queue.name, huey.result_store.name) == ("beans", "counted")
+    assert not huey.storage.leases
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"QUEUE": object()}, "make a Huey in settings.HUEY"),
-        (
-            {
-                "QUEUE": "huey.backends.redis_backend.RedisQueue",
-                "RESULT_STORE": "huey.backends.sqlite_backend.SqliteDataStore",
-            },
-            "more than one storage",
-        ),
-        (
-            {
-                "QUEUE": "huey.backends.redis_backend.RedisQueue",
-                "QUEUE_CONNECTION": {"db": 0},
-                "RESULT_STORE_CONNECTION": {"db": 1},
-            },
-            "more than one storage",
-        ),
+        ({"QUEUE": object()}, "queue is an object with write"),
+        ({"QUEUE": "shop.queues.Missing"}, "No module named"),
+        ({"QUEUE": "huey.backends.rabbitmq_backend.Queue"}, "of which there is nothing here"),
     ],
-    ids=["instance", "kinds", "connections"],
+    ids=["instance", "path", "kind"],
 )
 def test_a_huey_config_that_cannot_be_is_told(given, said):
     with pytest.raises(ImproperlyConfigured, match=said):

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from threading import Lock
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 import huey_green
+from huey_green.compat.huey_config import PARTS, invoker_of, is_of_own_parts
 from huey_green.contrib.djhuey.connections import DjangoExecutor
 from huey_green.exceptions import ConfigurationError
 from huey_green.huey import Huey
@@ -77,7 +77,10 @@ def _read() -> Configuration:
     if isinstance(given, Huey):
         return Configuration(given, {}, follows_debug=False)
     if given is None:
-        given = _from_config(getattr(settings, "HUEY_CONFIG", None) or {})
+        config = getattr(settings, "HUEY_CONFIG", None) or {}
+        if is_of_own_parts(config):
+            return _of_own_parts(config)
+        given = _from_config(config)
     if not isinstance(given, Mapping):
         hint = ""
         if type(given).__module__.partition(".")[0] == "huey":
@@ -161,39 +164,40 @@ def _from_config(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return HUEY_CONFIG, of huey 0.3, as huey 2 has it; an empty dict for one that is empty."""
     if not given:
         return {}
-    kinds = {_storage_of(given, name) for name in ("QUEUE", "RESULT_STORE", "TASK_STORE")}
-    kinds.discard(None)
-    connections = [
-        dict(given[f"{name}_CONNECTION"])
-        for name in ("QUEUE", "RESULT_STORE", "TASK_STORE")
-        if given.get(f"{name}_CONNECTION")
-    ]
-    if len(kinds) > 1 or any(one != connections[0] for one in connections):
-        raise ImproperlyConfigured(
-            "HUEY_CONFIG names more than one storage; here the queue, the schedule and the "
-            "results are in one: leave out what is not that of QUEUE"
-        )
-    consumer = {new: given[old] for old, new in _OLD_CONSUMER.items() if given.get(old) is not None}
+    connections = [given.get(f"{name}_CONNECTION") or {} for name in PARTS]
     return {
-        "huey_class": f"huey_green.{kinds.pop() if kinds else 'RedisHuey'}",
+        "huey_class": f"huey_green.{_kind_of(given.get('QUEUE'))}",
         "name": given.get("QUEUE_NAME"),
         "results": given.get("RESULT_STORE") is not None,
         "immediate": bool(given.get("ALWAYS_EAGER", False)),
-        "connection": connections[0] if connections else {},
-        # As documented: one of several consumers was told to.
-        "consumer": {"periodic": False, **consumer},
+        "connection": dict(next(filter(None, connections), {})),
+        "consumer": _consumer_of(given),
     }
 
 
-def _storage_of(given: Mapping[str, Any], name: str) -> str | None:
+def _of_own_parts(given: Mapping[str, Any]) -> Configuration:
+    """Return what HUEY_CONFIG says that names a queue or stores of the project's own, or more
+    than one place."""
+    try:
+        huey = invoker_of(given, _database_name(), import_string)
+    except (ConfigurationError, TypeError, ValueError, ImportError) as error:
+        raise ImproperlyConfigured(f"settings.HUEY_CONFIG: {error}") from error
+    return Configuration(huey, _consumer_of(given), follows_debug=False)
+
+
+def _consumer_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of the consumer in HUEY_CONFIG."""
+    consumer = {new: given[old] for old, new in _OLD_CONSUMER.items() if given.get(old) is not None}
+    # As documented: one of several consumers was told to.
+    return {"periodic": False, **consumer}
+
+
+def _kind_of(path: str | None) -> str:
     """Return the kind of Huey for a path like huey.backends.redis_backend.RedisQueue."""
-    path = given.get(name)
-    if path is None:
-        return None
-    kind = re.search(r"(redis|sqlite)_?\w*\.\w+$", path.lower()) if isinstance(path, str) else None
-    if kind is None:
+    backend = "redis_backend" if path is None else path.split(".")[-2]
+    if backend not in _BACKENDS:
         raise ImproperlyConfigured(
-            f"HUEY_CONFIG[{name!r}] is {path!r}: here it is a path of huey's own, as "
-            "'huey.backends.redis_backend.RedisQueue'; with others, make a Huey in settings.HUEY"
+            f"HUEY_CONFIG['QUEUE'] is {path!r}, of which there is nothing here: write "
+            "'huey.backends.redis_backend.RedisQueue', or the path of a class of your own"
         )
-    return {"redis": "RedisHuey", "sqlite": "SqliteHuey"}[kind[1]]
+    return _BACKENDS[backend]
