@@ -22,6 +22,7 @@ from typing import Any
 from benchmarks import (
     backlog,
     cores,
+    embedded,
     flows,
     http,
     idle,
@@ -53,6 +54,7 @@ WORKLOADS: dict[str, Callable[[Bench, Scale], list[report.Table]]] = {
     "flows": flows.run,
     "time": scheduled.run,
     "http": http.run,
+    "embedded": embedded.run,
     "shards": shards.run,
 }
 

@@ -44,6 +44,7 @@ ROWS = {
     "flows": ["pipelines of 3", "chords of 50", "tasks that fail once"],
     "time": ["late, p50"],
     "http": ["makespan"],
+    "embedded": ["no consumer, p50", "idle, p99", "1 ms of Python, p99"],
     "cores": ["1 process", "2 processes"],
     "shards": ["no shards", "2 shards", "8 shards"],
     "idle": ["-w 5000, Redis commands", "-w 5000, connections", "-w 1, CPU", "-w 1, memory"],
