@@ -74,6 +74,7 @@ class Wakeup:
         self._keeper: threading.Thread | None = None
         self._closing = threading.Event()
         self._failures = 0
+        self._deaf_since: float | None = None
 
     @property
     def is_listening(self) -> bool:
@@ -123,7 +124,7 @@ class Wakeup:
                         return True
                 left = _left(ends_at, SILENCE)
                 if left <= 0:
-                    return False
+                    return not self.is_listening and is_ready()
                 self._pause(waiter, left)
                 if waiter.announced and is_certain:
                     return True
@@ -167,11 +168,13 @@ class Wakeup:
             self._announcements.open()
         except (redis.RedisError, OSError):
             self._failures += 1
+            self._deaf_since = self._deaf_since or clock.monotonic()
             pause = jittered(exponential(self._failures, 0.05, 2.0, 2.0))
             clock.sleep(max(0.0, _left(ends_at, pause)))
-            waiter.is_in_doubt = True
+            # It may come back in a moment; and whoever asks is told that it is away.
+            waiter.is_in_doubt = clock.monotonic() - self._deaf_since >= SILENCE
             return
-        self._failures = 0
+        self._failures, self._deaf_since = 0, None
         # What was stored before was not announced to us.
         self._look_again()
         with self._lock:
