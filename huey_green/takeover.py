@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from huey_green import clock
-from huey_green.exceptions import ConfigurationError, UnreadableMessage
+from huey_green.exceptions import ConfigurationError, StorageUnavailable, UnreadableMessage
 from huey_green.execution.hooks import Hooks
 from huey_green.foreign import messages
 from huey_green.foreign.speaking import WIRES, HueySpeaking, refuse_declared
+from huey_green.limits import MOST_MEMBERS
 from huey_green.registry import Registry
 from huey_green.revocation import all_of
 from huey_green.serializer import Serializer
@@ -72,6 +74,11 @@ def beside_huey(huey: Huey, wire: str) -> BaseStorage:
     return storage
 
 
+log = logging.getLogger("huey_green")
+
+#: Positions in a chord that are looked for at once.
+PAGE = 1000
+
 #: Options of a storage that only those beside huey take.
 _OF_HUEYS = ("notify_result", "notify_result_ttl")
 
@@ -100,12 +107,19 @@ class StartupHooks(Hooks):
     def run(self, *args: Any) -> None:
         """Take over what huey has left, then call the hooks."""
         if self._huey.wire is None and hasattr(self._huey.storage, "link"):
-            take_over(self._huey)
+            try:
+                take_over(self._huey)
+            except StorageUnavailable:
+                raise
+            except Exception:
+                # Anybody may have put anything there: that stops no consumer.
+                log.exception("not all that huey left could be taken over")
         super().run(*args)
 
 
 def take_over(huey: Huey) -> None:
-    """Have the revocations of whole tasks seen that huey made, and its schedule come in time.
+    """Have the revocations of whole tasks seen that huey made, its schedule come in time, and its
+    chords be completed.
 
     Safe to repeat. Single tasks that huey revoked are looked up when they come, by their ids.
     """
@@ -115,8 +129,41 @@ def take_over(huey: Huey) -> None:
         mark = huey.serializer.deserialize(data)
         if mark[0] is None or isinstance(mark[0], datetime):
             storage.put_revocation(key, data, None)
+    if storage.store == "hash":
+        _take_chords(storage)
     if huey.utc and _utc_as_local(clock.wall()) != clock.wall():
         _schedule_anew(huey, storage)
+
+
+def _take_chords(storage: Any) -> None:
+    """Count what members of huey's chords have left as ours, before any other is counted."""
+    link, keys = storage.link, storage.keys
+    flat = link.execute("HGETALL", keys.counters)
+    for name, count in zip(flat[::2], flat[1::2], strict=True):
+        counter = name.decode(errors="replace")
+        chord = counter.removeprefix("chord:")
+        if chord == counter or chord.endswith(":last"):
+            continue
+        left = _values_left(storage, counter, int(count))
+        noted = [("HSETNX", keys.chord(chord), str(at), value) for at, value in left.items()]
+        link.together(*noted, ("ZADD", keys.chords, repr(storage.time()), chord))
+        values = [f"{counter}:{at}" for at in left]
+        link.together(
+            *((("HDEL", keys.results, *values),) if values else ()),
+            ("HDEL", keys.counters, counter, f"{counter}:last"),
+        )
+
+
+def _values_left(storage: Any, counter: str, count: int) -> dict[int, bytes]:
+    """Return the values of the ``count`` members of a chord that have run, by their positions."""
+    left: dict[int, bytes] = {}
+    for start in range(0, MOST_MEMBERS, PAGE):
+        names = [f"{counter}:{at}" for at in range(start, start + PAGE)]
+        found = storage.peek_many(names)
+        left |= {int(name.rpartition(":")[2]): value for name, value in found.items()}
+        if len(left) >= count:
+            break
+    return left
 
 
 def _schedule_anew(huey: Huey, storage: Any) -> None:

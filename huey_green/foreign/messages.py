@@ -104,7 +104,10 @@ class _Conversion:
             if not isinstance(place, (tuple, list)) or len(place) != 4:
                 raise UnreadableMessage("has a chord_config that is not of 4 parts")
             chord, size, position, callback = place
-            options["chord"] = (chord, position, size, self.plain(callback, depth + 1))
+            following = self.plain(callback, depth + 1)
+            # huey gives the callback the values when it enqueues it; here it asks for them.
+            following[-1]["joins"] = (chord, size)
+            options["chord"] = (chord, position, size, following)
         return options
 
     def _moment(self, value: Any, field: str) -> Any:

@@ -11,6 +11,7 @@ from huey_green import clock
 from huey_green import signals as s
 from huey_green.exceptions import ConfigurationError, MessageRefused
 from huey_green.foreign.pickles import HueyError, HueyMessage, dumping, loads
+from huey_green.limits import MAX_MESSAGE_SIZE
 from huey_green.message import Place
 from huey_green.serializer import Serializer, SignedSerializer
 from huey_green.wire import SKIPPED, error_in, is_plain_message, is_skipped
@@ -35,7 +36,7 @@ class HueySpeaking(Serializer):
         self._is_huey3 = is_huey3
         self._priorities = priorities
         self.utc = utc
-        self.max_size = serializer.max_size
+        self.max_size = getattr(serializer, "max_size", MAX_MESSAGE_SIZE)
 
     def serialize(self, data: Any) -> bytes:
         """Return ``data`` as bytes; one of our messages, or an error, as huey has it."""

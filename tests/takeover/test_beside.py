@@ -191,6 +191,27 @@ def test_a_chord_is_begun_by_one_side_and_ended_by_the_other(
     assert [what for _, what in queue.told()].count("values 2, 4") == 1
 
 
+@pytest.mark.parametrize("begun", [True, False])
+@pytest.mark.parametrize("kind", ["RedisHuey", "PriorityRedisHuey"])
+def test_a_chord_of_hueys_is_completed_when_huey_is_gone(
+    make_queue: MakeQueue, kind: str, begun: bool
+) -> None:
+    queue = make_queue(kind)
+    if queue.release == "2":
+        pytest.skip("huey 2 has no chords")
+    queue.do("huey", chord_of("boom.s('q'), add.s(1, 1), add.s(2, 2)").format(library="huey"))
+    if begun:
+        for _ in range(2):
+            queue.do("huey", "huey.execute(huey.dequeue())")
+    with queue.consumer("ours", wire=None):
+        queue.wait_for("add 2 2")
+        eventually(lambda: "values" in str(queue.told()), "the callback", PATIENCE)
+    [told] = [what for _, what in queue.told() if what.startswith("values")]
+    assert told.startswith("values 2, 4, ")
+    assert "ValueError('q')" in told
+    assert b"chord:" not in b" ".join(queue.redis.hkeys("huey.results.shopapp"))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_member_of_a_chord_that_died_with_its_consumer_is_counted_once(
     make_queue: MakeQueue, kind: str

@@ -24,6 +24,7 @@ from huey_green.exceptions import (
 from huey_green.foreign.pickles import HueyMessage, dumps
 from huey_green.foreign.speaking import HueySpeaking, Marks
 from huey_green.message import Joined, Message, Options, Place
+from huey_green.testing.redis import PrivateRedis
 from huey_green.wire import (
     SKIPPED,
     Error,
@@ -206,7 +207,7 @@ def test_what_is_written_for_huey_comes_back() -> None:
     )
     assert FULL.options is not None
     assert FULL.options.chord is not None
-    callback = FULL.options.chord.callback._replace(options=Options())
+    callback = FULL.options.chord.callback._replace(options=Options(joins=Joined("chord", 2)))
     place = FULL.options.chord._replace(callback=callback)
     expected = expected._replace(options=FULL.options._replace(chord=place))
     for reader in (Serializer(), FOR_HUEY):
@@ -313,6 +314,67 @@ def test_marks_come_back_and_are_hueys_in_between(mark: tuple[Any, ...], utc: bo
     assert isinstance(until, (datetime, type(None)))
     assert isinstance(once, bool)
     assert marks.deserialize(data) == mark
+
+
+class PlainJSON(Serializer):
+    """A user's own format, as one writes it for huey."""
+
+    def _serialize(self, data: Any) -> bytes:
+        return json.dumps(data).encode()
+
+    def _deserialize(self, data: bytes) -> Any:
+        return json.loads(data)
+
+
+class NoSerializer:
+    """A format that is no subclass of anything."""
+
+    def serialize(self, data: Any) -> bytes:
+        return json.dumps(data).encode()
+
+    def deserialize(self, data: bytes) -> Any:
+        return json.loads(data)
+
+
+@pytest.mark.parametrize("own", [PlainJSON(), NoSerializer()])
+def test_a_format_of_ones_own_gets_the_fields_of_hueys_message(own: Any) -> None:
+    speaking = HueySpeaking(own, is_huey3=True, utc=True, priorities=True)
+    message = Message("id", "shop.add", (1,), {"b": 2}, retries=3, priority=4)
+    body = encode_message(speaking, message._replace(on_complete=Message("next", "shop.add")))
+    fields = json.loads(body)
+    assert fields[:8] == ["id", "shop.add", None, 3, 0, 4, [1], {"b": 2}]
+    assert fields[8][0] == "next"
+    found = decode_message(speaking, body)
+    assert found.on_complete is not None
+    assert found._replace(on_complete=None, options=None) == message
+    assert json.loads(encode_value(speaking, Error({"error": "x"}))) == [{"error": "x"}]
+
+
+def test_immediate_mode_needs_no_redis_and_can_be_left() -> None:
+    huey = RedisHuey("shop", wire="huey", immediate=True)
+    task = huey.task()(sum)
+    assert task([1, 2])() == 3
+    huey.immediate = False
+    assert type(huey.storage).__name__ == "HueyRedisStorage"
+    assert type(huey.serializer) is HueySpeaking
+    huey.immediate = True
+    huey.immediate = False
+    assert type(huey.storage).__name__ == "HueyRedisStorage"
+
+
+@pytest.mark.parametrize("rubbish", [b"\x80rubbish", pickle.dumps(7), pickle.dumps(())])
+def test_rubbish_among_what_huey_left_stops_no_consumer(
+    redis_server: PrivateRedis, rubbish: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    huey = RedisHuey("rubbish", url=redis_server.url)
+    task = huey.task(name="one")(sum)
+    try:
+        huey.storage.put_data(f"rt:{huey.registry.task_to_string(task.task_class)}", rubbish)
+        huey.hooks_startup.run()
+        assert "not all that huey left could be taken over" in caplog.text
+    finally:
+        huey.flush()
+        huey.storage.close()
 
 
 # Signed and compressed.
