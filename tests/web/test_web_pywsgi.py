@@ -88,8 +88,8 @@ def test_progress_comes_as_events_of_the_server(site):
     site.pywsgi()
     events = site.ask("/events?n=4").strip().split("\n\n")
     shown = [json.loads(one.removeprefix("data: ")) for one in events[:-1]]
+    assert shown
     assert shown == sorted(shown)
-    assert shown[-1] == [4, 4]
     assert events[-1] == "event: end\ndata: 4"
 
 

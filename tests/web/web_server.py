@@ -42,6 +42,7 @@ class Site:
         self.directory = directory
         self.port = free_port()
         self.name = f"site{uuid.uuid4().hex[:8]}"
+        self.redis_url = url
         self.redis = redis.Redis.from_url(url)
         self.environment = {
             **os.environ,
