@@ -7,6 +7,11 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from huey_green import clock
+
+#: Seconds between two reads that return nothing, at least: ``read`` may not wait as was said.
+PAUSE = 0.1
+
 
 class Reading:
     """Reads in a thread, a greenlet in a consumer, so that who waits for it may give up.
@@ -28,6 +33,7 @@ class Reading:
 
         Raises what reading has raised.
         """
+        began = clock.monotonic()
         with self._changed:
             self._is_left = False
             if not self._found and not self._is_reading:
@@ -36,6 +42,9 @@ class Reading:
             self._changed.wait_for(
                 lambda: self._found or self._is_interrupted or not self._is_reading, seconds
             )
+            if not self._found and not self._is_reading:
+                pause = began + min(PAUSE, seconds) - clock.monotonic()
+                self._changed.wait_for(lambda: self._is_interrupted, max(0.0, pause))
             self._is_interrupted = False
             found = self._found.popleft() if self._found else None
         if isinstance(found, Exception):

@@ -33,6 +33,7 @@ from old import (
 )
 
 from huey_green import JSONSerializer, clock
+from huey_green.compat.reading import PAUSE
 from huey_green.message import Settlement
 
 NAMES = [RedisDataStore, SqliteDataStore, DictStore]
@@ -319,6 +320,18 @@ def test_what_was_read_and_is_not_wanted_any_more_goes_back(waiting):
 def _leaves(storage, waiting):
     storage.leave("one")
     return waiting.items == [b"first"]
+
+
+def test_a_queue_that_says_it_waits_and_does_not_is_given_a_pause():
+    """002: BaseQueue.blocking"""
+
+    class Impatient(ListQueue):
+        blocking = True
+
+    storage = Huey(Impatient(), DictStore()).storage
+    began = clock.monotonic()
+    assert storage.fetch("one", 10, 10.0, None) == []
+    assert clock.monotonic() - began >= PAUSE
 
 
 def test_an_error_of_a_queue_that_waits_reaches_who_fetches():

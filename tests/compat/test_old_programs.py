@@ -118,8 +118,10 @@ class MyStore(BaseDataStore):
         self.client.hset(self.name, key, value)
     def get(self, key):
         value = self.client.hget(self.name, key)
+        if value is None:
+            return EmptyData
         self.client.hdel(self.name, key)
-        return EmptyData if value is None else value
+        return value
 
 connection = dict(host='localhost', port=PORT, socket_timeout=None)
 huey = Huey(MyQueue('NAME', **connection), MyStore('NAMEstore', **connection))
