@@ -47,7 +47,8 @@ class Huey(present.Huey):
 
     All of these may be one's own. Without ``result_store`` calls return None; without
     ``schedule`` it is kept in the result store, or if there is none in the consumer's memory.
-    ``options`` are those of the present Huey.
+    ``options`` are those of the present Huey. Of parts that are not ours, or not in one place, it
+    is ``at_most_once``.
     """
 
     _wrapper_class = OldWrapper
@@ -85,7 +86,10 @@ class Huey(present.Huey):
                 f"unknown option {', '.join(sorted(kwargs))}: connections are given to the queue, "
                 "the result store and the schedule"
             )
-        return storage_of(self.queue, self.result_store, self.schedule, lambda: self.utc)
+        storage = storage_of(self.queue, self.result_store, self.schedule, lambda: self.utc)
+        if not storage.leases:
+            self.at_most_once = True
+        return storage
 
     @property
     def always_eager(self) -> bool:

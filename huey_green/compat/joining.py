@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +11,6 @@ from huey_green.compat.parts import Parts
 from huey_green.exceptions import ConfigurationError
 from huey_green.storage.base import BaseStorage
 from huey_green.storage.memory import MemoryStorage
-
-log = logging.getLogger("huey_green")
 
 
 def check_parts(queue: Any, store: Any, schedule: Any) -> None:
@@ -58,7 +55,6 @@ def storage_of(queue: Any, store: Any, schedule: Any, is_utc: Callable[[], bool]
     ready = OwnQueue(name, queue) if place is None else queue.storage
     values = MemoryStorage(name) if store is None else values_of(name, store)
     planned = _planned(name, values if schedule is None else schedule, is_utc)
-    log.info("%s runs tasks at most once: its parts are apart, or not ours", name)
     return Parts(name, ready, values, planned, can_revoke=store is not None)
 
 

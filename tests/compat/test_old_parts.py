@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import datetime
-import logging
 import threading
 
 import pytest
@@ -34,6 +33,7 @@ from old import (
 
 from huey_green import JSONSerializer, clock
 from huey_green.compat.reading import PAUSE
+from huey_green.exceptions import ConfigurationError
 from huey_green.message import Settlement
 
 NAMES = [RedisDataStore, SqliteDataStore, DictStore]
@@ -159,11 +159,13 @@ def test_what_is_in_one_file_is_leased_and_found_by_its_store(tmp_path):
     assert res.get() == 8
 
 
-def test_parts_of_ones_own_are_said_to_run_tasks_at_most_once(caplog):
+def test_parts_of_ones_own_run_tasks_at_most_once(tmp_path):
     """002: BaseQueue; ours"""
-    with caplog.at_level(logging.INFO, "huey_green"):
-        Invoker(ListQueue("beans"))
-    assert "beans runs tasks at most once" in caplog.text
+    invoker = Invoker(ListQueue("beans"))
+    assert invoker.at_most_once
+    with pytest.raises(ConfigurationError, match="at_most_once"):
+        invoker.task(max_concurrency=1)
+    assert not Invoker(SqliteQueue("beans", str(tmp_path / "beans.db"))).at_most_once
 
 
 def test_parts_in_different_places_work_together(server, name, tmp_path):

@@ -139,6 +139,7 @@ def test_a_consumer_reads_a_queue_of_ones_own(make_app, redis_server, name, clie
     app = make_app(app=code.replace("BLOCKING", str(blocking)))
     consumer = app.consume("huey_green", "app.huey", "-w", "20", "-m", "0.2")
     assert f"MyQueue '{name}', MyStore '{name}store'" in app.said
+    assert "20 tasks at once, at most once" in app.said
     said = app.run(
         "from app import double\n"
         "first = [double(number) for number in range(30)]\n"
