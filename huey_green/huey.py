@@ -187,6 +187,12 @@ class Huey(Declaring, Driving, Guarding, Emitting):
             return self.reason_revoked(task, now)
         return super().reason_not_to_run(task, now)
 
+    async def aenqueue(self, task: Any) -> Any:
+        """Do as ``enqueue`` does, in a coroutine: the round trip is made by another thread."""
+        import asyncio
+
+        return await asyncio.get_running_loop().run_in_executor(None, self.enqueue, task)
+
     def create_consumer(self, **options: Any) -> Consumer:
         """Return a consumer of this queue; see ``Consumer`` for the options."""
         from huey_green.consumer.consumer import Consumer

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -77,6 +78,7 @@ ANSWERS: dict[str, Callable[[int], str]] = {
     "/note": lambda number: note(number).id,
     "/hold": lambda number: hold(number).id,
     "/double": lambda number: str(double(number).get(blocking=True, timeout=25)),
+    "/modules": lambda number: str(sorted({"gevent", "greenlet"} & set(sys.modules))),
     "/revoked": lambda number: _revoked(number),
 }
 
