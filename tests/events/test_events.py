@@ -372,11 +372,13 @@ class Server:
 
     def __init__(self) -> None:
         self.open = threading.Event()
+        self.is_asked = threading.Event()
         self.taken: list[str] = []
         self.left = 0
         self.is_away = False
 
     def send(self, batch: list[str]) -> None:
+        self.is_asked.set()
         self.open.wait(30)
         if self.is_away:
             raise StorageUnavailable("away")
@@ -396,7 +398,7 @@ def server():
 def test_a_slow_server_holds_nobody_up_and_what_is_too_much_is_counted(server, caplog):
     outbox = Outbox(server.send, server.leave, limit=100)
     outbox.put("first")
-    eventually(lambda: outbox._is_sending, "the first on its way")
+    assert server.is_asked.wait(30)
     for n in range(250):
         outbox.put(str(n))
     assert outbox.dropped == 150

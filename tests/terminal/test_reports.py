@@ -83,7 +83,8 @@ def test_a_consumer_says_what_it_runs_and_since_when(huey, often):
         moments = [one.started_at for one in running]
         assert moments == sorted(moments)
         assert before - 0.1 <= moments[0] <= moments[-1] <= huey.storage.time() + 0.1
-        assert huey.running(limit=1) == running[:1]
+        # Another report may tell the moment a millisecond apart.
+        assert [one.id for one in huey.running(limit=1)] == [running[0].id]
         counts = huey.counts()
         assert counts.waiting + counts.in_flight == 5
         gate.set()
