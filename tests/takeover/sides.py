@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -30,23 +31,35 @@ RELEASES = {"2": ("huey==2.6.0", "redis==5.2.1"), "3": ("huey==3.5.4", "redis==6
 PATIENCE = 60.0
 
 
-@cache
 def python_of(release: str) -> str:
-    """Return the interpreter of a venv with a release of huey, which is made once; else skip."""
+    """Return the interpreter of a venv with a release of huey, or skip if pip cannot install it."""
+    python, failure = _made(release)
+    if failure is not None:
+        pytest.skip(f"pip could not install {' '.join(RELEASES[release])}: {failure}")
+    return str(python)
+
+
+@cache
+def _made(release: str) -> tuple[Path, str | None]:
+    """Make the venv of a release, once for all runs of the tests; tell why pip failed if it did."""
     pins = RELEASES[release]
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    folder = caches / "huey_green-tests" / "-".join([*pins, version]).replace("==", "-")
+    name = "-".join([*pins, version]).replace("==", "-")
+    folder = caches / "huey_green-tests" / name
     python = folder / "bin" / "python"
-    done = folder / "complete"
-    if not done.exists():
-        venv.create(folder, with_pip=True, clear=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", *pins]
-        made = subprocess.run(install, capture_output=True, text=True, timeout=300)
-        if made.returncode != 0:
-            pytest.skip(f"pip could not install {' '.join(pins)}: {made.stderr[-500:]}")
-        done.touch()
-    return str(python)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{name}.lock").open("w") as lock:
+        # Several processes may run tests at the same time.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            venv.create(folder, with_pip=True, clear=True)
+            install = [str(python), "-m", "pip", "install", "--quiet", *pins]
+            made = subprocess.run(install, capture_output=True, text=True, timeout=300)
+            if made.returncode != 0:
+                return python, made.stderr[-500:]
+            (folder / "complete").touch()
+    return python, None
 
 
 class Queue:
