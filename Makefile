@@ -2,7 +2,7 @@
 PYTHON ?= $(shell test -x .venv/bin/python && echo .venv/bin/python || echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv check format test cover bench peers report costs chaos soak demo docs dist clean
+.PHONY: help venv check format test django cover bench peers report costs chaos soak demo docs dist clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ format: ## rewrite the code as ruff wants it
 
 test: ## all tests; starts its own Redis
 	$(PYTHON) -m pytest -n 4
+
+django: ## the tests of Django with all its supported versions
+	$(PYTHON) tests/django/versions.py
 
 cover: ## all tests, with branch coverage
 	$(PYTHON) -m pytest -n 4 --cov --cov-report=term
