@@ -74,8 +74,8 @@ def _serve(bench: Bench, kind: str, task: str, requests: int) -> tuple[list[floa
         _wait_for(port_file.exists, server)
         began_at = time.perf_counter()
         visiting = ("-m", "benchmarks.visiting", port_file.read_text(), str(requests), str(answers))
-        with Child("the visitors", visiting):
-            _wait_for(answers.exists, server)
+        with Child("the visitors", visiting) as visitors:
+            _wait_for(answers.exists, server, visitors)
         took = time.perf_counter() - began_at
         ran = total - len(app.huey)
         server.stop()
@@ -95,11 +95,12 @@ def _fill(app: App, task: str, requests: int) -> int:
     return count
 
 
-def _wait_for(condition: object, child: Child) -> None:
+def _wait_for(condition: object, *children: Child) -> None:
     assert callable(condition)
     ends_at = time.monotonic() + 4 * PATIENCE
     while not condition():
-        child.check()
         if time.monotonic() > ends_at:
-            raise child.failure("was not visited to the end")
+            raise children[-1].failure("did not come to its end")
+        for child in children:
+            child.check()
         time.sleep(0.01)

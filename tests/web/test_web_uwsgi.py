@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -16,10 +16,12 @@ from huey_green import ConfigurationError, MemoryHuey
 from huey_green.contrib.uwsgi import embed
 from huey_green.testing.concurrency import eventually
 
-#: It is not among what the tests install: to build it takes minutes, and a compiler.
-UWSGI = shutil.which("uwsgi")
+#: It is not among what the tests install: to build it takes minutes, and a compiler. It has the
+#: interpreter for which it was built inside.
+UWSGI = Path(sys.executable).with_name("uwsgi")
 needs_uwsgi = pytest.mark.skipif(
-    UWSGI is None, reason="uWSGI is not installed: pip install uwsgi builds it with a C compiler"
+    not UWSGI.exists(),
+    reason="uWSGI is not installed: pip install uwsgi builds it with a C compiler",
 )
 
 APPLICATION = """
