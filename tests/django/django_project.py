@@ -158,7 +158,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=PATIENCE,
+            timeout=2 * PATIENCE,  # What it waits for may take as long.
             check=False,
         )
         assert done.returncode == status, done.stdout
