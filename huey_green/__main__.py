@@ -26,7 +26,7 @@ def main() -> int:
             from huey_green.processes.command import main as start_processes
 
             return start_processes(argv)  # It runs no task, and needs no gevent.
-        _patch()
+        patch()
         if wants_processes:
             from huey_green.processes.command import main as start_processes
 
@@ -34,7 +34,7 @@ def main() -> int:
         from huey_green.cli import run
 
         return run(argv)
-    except _CannotPatch as error:
+    except CannotPatch as error:
         print(
             f"huey_green: gevent cannot be imported ({error}); "
             f"install it: {sys.executable} -m pip install gevent",
@@ -56,11 +56,12 @@ def _has(argv: list[str], beginning: str) -> bool:
     return any(one.startswith(beginning) for one in argv)
 
 
-class _CannotPatch(Exception):
+class CannotPatch(Exception):
     """gevent is not there."""
 
 
-def _patch() -> None:
+def patch() -> None:
+    """Have gevent patch this process; raises ``CannotPatch``."""
     # A Ctrl-C in the midst of it would leave locks half of which are patched, and a process that
     # waits for one of them for ever (seen in 4 of 550 tries). It is kept for afterwards.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -69,7 +70,7 @@ def _patch() -> None:
 
         monkey.patch_all()
     except ImportError as error:
-        raise _CannotPatch(error) from error
+        raise CannotPatch(error) from error
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 

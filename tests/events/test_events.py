@@ -95,6 +95,15 @@ def test_an_event_has_what_the_documents_say(huey, recorder):
     assert result.get() == 3
 
 
+def test_a_retry_tells_its_moment(huey, recorder):
+    @huey.task(retries=1, retry_delay=600)
+    def fail():
+        raise ValueError
+
+    told = ended(recorder, fail(), "scheduled")[-1]
+    assert told["at"] < told["execute_time"] <= told["at"] + 600
+
+
 def test_a_task_for_later_tells_its_moment(huey, recorder):
     @huey.task()
     def add(a, b):

@@ -38,11 +38,11 @@ def main() -> int:
             from huey_green.processes.command import main as start_processes
 
             return start_processes(["settings.HUEY", *processes])
-        command._patch()
+        command.patch()
         if not reload or parent.present is not None:
             return _run(target)
         return _run_and_reload(target)
-    except command._CannotPatch as error:
+    except command.CannotPatch as error:
         print(
             f"run_huey: gevent cannot be imported ({error}); "
             f"install it: {sys.executable} -m pip install gevent",
