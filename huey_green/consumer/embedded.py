@@ -40,8 +40,8 @@ UNPATCHED = (
     "gevent has not patched this process, and an embedded consumer runs tasks in greenlets beside "
     "the requests. Put `from gevent import monkey; monkey.patch_all()` into the first line of the "
     "program, before all other imports; with gunicorn use the worker class gevent, with uWSGI the "
-    "options gevent and gevent-early-monkey-patch. For a web server without gevent run the consumer as a "
-    "process of its own: `huey_green module.huey`"
+    "options gevent and gevent-early-monkey-patch. For a web server without gevent run the "
+    "consumer as a process of its own: `huey_green module.huey`"
 )
 
 
