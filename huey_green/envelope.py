@@ -93,7 +93,7 @@ def fault_of_eta(message: Message) -> str | None:
 
 
 def _fault_of_options(options: Options) -> str | None:
-    expires_at, expires, timeout, retry_backoff, chord, joins, claim, progress = options
+    expires_at, expires, timeout, retry_backoff, chord, joins, claim, progress, by_huey = options
     return (
         (None if expires_at is None else _fault_of_moment("expires_at", expires_at))
         or (None if expires is None else _fault_of_number("expires", expires, 0, LONGEST))
@@ -103,6 +103,7 @@ def _fault_of_options(options: Options) -> str | None:
         or (None if joins is None else _fault_of_joined(joins))
         or (None if claim is None else _fault_of_claim(claim))
         or (None if isinstance(progress, bool) else f"has the progress {shown(progress)}")
+        or (None if isinstance(by_huey, bool) else f"has by_huey {shown(by_huey)}")
     )
 
 

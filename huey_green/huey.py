@@ -15,7 +15,6 @@ from huey_green.events_huey import Emitting
 from huey_green.exceptions import ConfigurationError
 from huey_green.execution.executor import Executor
 from huey_green.execution.hooks import Hooks
-from huey_green.foreign.messages import was_read
 from huey_green.foreign.speaking import Marks
 from huey_green.guarding import Guarding
 from huey_green.limits import LEAST_MESSAGE_SIZE, MAX_MESSAGE_SIZE
@@ -183,7 +182,7 @@ class Huey(Declaring, Driving, Guarding, Emitting):
 
         ``now`` is in epoch seconds. The store is asked only when it may hold a revocation.
         """
-        if was_read(task.id):  # huey has enqueued it, and may have revoked it.
+        if task.by_huey:  # It may have revoked it, too, and told us nothing of that.
             return self.reason_revoked(task, now)
         return super().reason_not_to_run(task, now)
 

@@ -35,7 +35,7 @@ class Message(NamedTuple):
 class Options(NamedTuple):
     """What few messages have. ``chord`` is the place in a chord that this one fills, ``joins``
     the chord whose values it is called with, ``claim`` the key that it holds; ``progress`` says
-    that a try before has told how far it had come."""
+    that a try before has told how far it had come, ``by_huey`` that huey has enqueued it."""
 
     expires_at: float | None = None
     expires: float | None = None
@@ -45,6 +45,7 @@ class Options(NamedTuple):
     joins: Joined | None = None
     claim: str | None = None
     progress: bool = False
+    by_huey: bool = False
 
 
 class Place(NamedTuple):

@@ -88,6 +88,7 @@ class Registry:
             task.joins,
             task.claim,
             task.has_progress,
+            task.by_huey,
         )
 
     def create_task(self, message: Message, utc: bool) -> Task:
@@ -126,7 +127,7 @@ class Registry:
 
     def _set_options(self, task: Task, options: Options, utc: bool) -> None:
         expires_at, expires, task.timeout, task.retry_backoff, place = options[:5]
-        task.joins, task.claim, task.has_progress = options[5:]
+        task.joins, task.claim, task.has_progress, task.by_huey = options[5:]
         if expires_at is not None:
             task.expires_resolved = clock.from_epoch(expires_at, utc)
         task.expires = task.expires_resolved if expires is None else expires

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from huey_green import clock
 from huey_green.exceptions import ConfigurationError, StorageUnavailable, UnreadableMessage
 from huey_green.execution.hooks import Hooks
-from huey_green.foreign import messages
 from huey_green.foreign.speaking import WIRES, HueySpeaking, refuse_declared
 from huey_green.limits import MOST_MEMBERS
 from huey_green.registry import Registry
@@ -22,7 +21,7 @@ from huey_green.revocation import all_of
 from huey_green.serializer import Serializer
 from huey_green.storage.base import BaseStorage
 from huey_green.task import Task
-from huey_green.wire import SKIPPED, decode_message, decode_value, encode_message
+from huey_green.wire import SKIPPED, VERSION, decode_message, decode_value, encode_message
 
 if TYPE_CHECKING:
     from huey_green.huey import Huey
@@ -168,15 +167,28 @@ def _values_left(storage: Any, counter: str, count: int) -> dict[int, bytes]:
 
 def _schedule_anew(huey: Huey, storage: Any) -> None:
     """Give huey's messages on the schedule their moments: it takes UTC for local time."""
-    for body in storage.scheduled_items():
-        try:
-            message = decode_message(huey.serializer, body)
-        except UnreadableMessage:
-            continue
-        if messages.was_read(message.id) and message.eta is not None:
-            storage.link.execute(
-                "ZADD", storage.keys.schedule, "XX", repr(float(message.eta)), body
-            )
+    link, schedule = storage.link, storage.keys.schedule
+    found: list[tuple[float, bytes]] = []
+    page, start = [b""], 0
+    while page:
+        page = link.execute("ZRANGE", schedule, start, start + PAGE - 1)
+        moments = ((_moment_in(huey.serializer, body), body) for body in page)
+        found += [(at, body) for at, body in moments if at is not None]
+        start += PAGE
+    for at, body in found:
+        link.execute("ZADD", schedule, "XX", repr(at), body)
+
+
+def _moment_in(serializer: Serializer, body: bytes) -> float | None:
+    """Return when a message of huey's is due, in epoch seconds; None for any other."""
+    if VERSION.encode() in body[:100]:
+        return None  # Ours, as most are: not worth reading, of a million.
+    try:
+        message = decode_message(serializer, body)
+    except UnreadableMessage:
+        return None
+    is_huey = message.options is not None and message.options.by_huey
+    return float(message.eta) if is_huey and message.eta is not None else None
 
 
 def _utc_as_local(at: float) -> float:

@@ -79,6 +79,8 @@ class Task:
     deadline: float | None = None
     #: It has told how far it has come, in this try or in one before.
     has_progress: bool = False
+    #: huey has enqueued it.
+    by_huey: bool = False
     #: It has run, to its end or as far as anybody waited for it.
     is_over: bool = False
     #: Its own code is under way, or that of a hook: a signal of the process may end it there.
@@ -204,6 +206,7 @@ class Task:
             and self.joins is None
             and self.claim is None
             and not self.has_progress
+            and not self.by_huey
         )
 
     def concerns_others(self) -> bool:

@@ -11,10 +11,6 @@ from huey_green.exceptions import UnreadableMessage
 from huey_green.foreign.pickles import FEWEST, FIELDS, HueyMessage
 from huey_green.limits import DEEPEST, MOST_TASKS, too_many
 
-#: Ids of messages of huey's that were read here: what has revoked them may be huey, too.
-_read: dict[str, None] = {}
-_MOST_READ = 100_000
-
 
 def is_huey(found: Any) -> bool:
     """Say whether something has the form of huey's messages; a format may make it a list."""
@@ -43,21 +39,12 @@ def _is_of(value: Any, module: str, name: str) -> bool:
     return kind.__module__ == module and kind.__name__ == name
 
 
-def was_read(id_: str) -> bool:
-    """Say whether a message of huey's with this id was read here, once for each reading."""
-    return _read.pop(id_, _read) is None
-
-
 def plain_of(found: Any, version: str, utc: bool) -> tuple[Any, ...]:
     """Return a message of huey's, and what follows it, in the form of ours of this ``version``.
 
     Its naive datetimes are in UTC or in local time. Raises ``UnreadableMessage``.
     """
-    plain = _Conversion(version, utc).plain(found, 0)
-    if len(_read) >= _MOST_READ:
-        del _read[next(iter(_read))]
-    _read[plain[1]] = None
-    return plain
+    return _Conversion(version, utc).plain(found, 0)
 
 
 class _Conversion:
@@ -89,7 +76,7 @@ class _Conversion:
         return None if found is None else self.plain(found, depth + 1)
 
     def _options(self, one: dict[str, Any], depth: int) -> dict[str, Any]:
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"by_huey": True}
         expires, resolved = one.get("expires"), one.get("expires_resolved")
         if isinstance(expires, (datetime, str)):
             resolved = expires if resolved is None else resolved

@@ -200,16 +200,18 @@ FULL = Message(
 
 
 def test_what_is_written_for_huey_comes_back() -> None:
-    following = {"options": Options()}
+    following = {"options": Options(by_huey=True)}
     expected = FULL._replace(
         on_complete=FULL.on_complete._replace(**following),  # type: ignore[union-attr]
         on_error=FULL.on_error._replace(**following),  # type: ignore[union-attr]
     )
     assert FULL.options is not None
     assert FULL.options.chord is not None
-    callback = FULL.options.chord.callback._replace(options=Options(joins=Joined("chord", 2)))
+    callback = FULL.options.chord.callback._replace(
+        options=Options(joins=Joined("chord", 2), by_huey=True)
+    )
     place = FULL.options.chord._replace(callback=callback)
-    expected = expected._replace(options=FULL.options._replace(chord=place))
+    expected = expected._replace(options=FULL.options._replace(chord=place, by_huey=True))
     for reader in (Serializer(), FOR_HUEY):
         assert decode_message(reader, encode_message(FOR_HUEY, FULL)) == expected
 
