@@ -46,6 +46,7 @@ ROWS = {
     "http": ["makespan"],
     "embedded": ["no consumer, p50", "idle, p99", "1 ms of Python, p99"],
     "cores": ["1 process", "2 processes"],
+    "server": ["LIST, enqueued in bulk", "ZSET, run, results kept", "LIST, called and answered"],
     "shards": ["no shards", "2 shards", "8 shards"],
     "idle": ["-w 5000, Redis commands", "-w 5000, connections", "-w 1, CPU", "-w 1, memory"],
 }
