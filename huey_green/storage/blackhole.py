@@ -7,9 +7,15 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from huey_green.events import BaseEventEmitter
 from huey_green.exceptions import ConfigurationError
 from huey_green.message import Claim, Delivery
 from huey_green.storage.base import BaseStorage, Moment
+
+
+class _Silence(BaseEventEmitter):
+    def emit(self, data: str) -> None:
+        """Discard an event."""
 
 
 class BlackHoleStorage(BaseStorage):
@@ -32,6 +38,9 @@ class BlackHoleStorage(BaseStorage):
 
     def describe(self) -> str:
         return "a black hole"
+
+    def event_emitter(self) -> BaseEventEmitter:
+        return _Silence("none")
 
     # The queue.
 

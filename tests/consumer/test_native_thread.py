@@ -149,6 +149,11 @@ def test_the_body_may_use_the_queue_and_wait_for_other_tasks(kind, name, url, tm
                 huey.lock_task(f"lock{number}").__enter__()
             return add(number, 1).get(blocking=True, timeout=20)
 
+    def clients():
+        return huey.storage.link.execute("CLIENT", "LIST").count(b"\n")
+
+    # One of them is the one that asks; other tests may have left some to the server.
+    before = clients() if kind in ("list", "zset") else 0
     consumer = huey.create_consumer(workers=60)
     consumer.start()
     # More than there are threads; each waits for a task that waits for none.
@@ -156,7 +161,7 @@ def test_the_body_may_use_the_queue_and_wait_for_other_tasks(kind, name, url, tm
     # And the consumer's own connections and wake-ups are as they were.
     assert add.map([(n, n) for n in range(100)]).get(blocking=True, timeout=20)[-1] == 198
     if kind in ("list", "zset"):
-        assert huey.storage.link.execute("CLIENT", "LIST").count(b"\n") <= 5
+        assert clients() <= before + 4
     consumer.stop(graceful=True)
     assert huey.storage.in_flight() == []
     huey.storage.close()

@@ -231,7 +231,7 @@ def test_a_huey_config_of_two_places():
     ("given", "said"),
     [
         ({"QUEUE": object()}, "queue is an object with write"),
-        ({"QUEUE": "shop.queues.Missing"}, "No module named"),
+        ({"QUEUE": "no_such_project.queues.Missing"}, "No module named"),
         ({"QUEUE": "huey.backends.rabbitmq_backend.Queue"}, "of which there is nothing here"),
     ],
     ids=["instance", "path", "kind"],

@@ -31,6 +31,10 @@ SKIPPED = {
 }
 
 
+#: Where commands are that were installed beside this interpreter.
+SCRIPTS = Path(sys.executable).parent
+
+
 def named(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
@@ -39,7 +43,7 @@ def run(page: Path, directory: Path, redis_url: str) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", str(RUNNER), str(page), redis_url],
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{SCRIPTS}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         timeout=DEADLINE,
