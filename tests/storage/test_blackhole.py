@@ -104,6 +104,7 @@ def test_every_method_of_the_contract_can_be_called(storage: BlackHoleStorage) -
         "claims": [],
         "is_ready": lambda: True,
         "consumer": "one",
+        "consumers": ["one"],
         "limit": 1,
         "lease": 1.0,
         "ttl": 1.0,
