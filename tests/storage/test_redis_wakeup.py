@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from uuid import uuid4
@@ -217,3 +219,53 @@ def test_what_is_announced_when_nobody_waits_is_read_and_the_connection_let_go(
     waiter.told = True
     storage.put_data("b", b"1", is_result=True)
     assert waiter.ends()
+
+
+FORKED = """
+import os, sys, threading, warnings
+from huey_green.storage.redis import RedisStorage
+from huey_green.testing.concurrency import eventually
+
+# Of forking while there are threads: it is what this is about.
+warnings.simplefilter("ignore", DeprecationWarning)
+storage = RedisStorage(sys.argv[1], url=sys.argv[2])
+
+
+def subscriber():
+    clients = storage.link.execute("CLIENT", "LIST", "TYPE", "pubsub").decode().splitlines()
+    return [client.split()[0] for client in clients]
+
+
+told = []
+waiting = threading.Thread(target=lambda: told.append(storage.wait_result("late", 30)))
+waiting.start()
+eventually(lambda: storage.wakeup.is_listening)
+before = subscriber()
+child = os.fork()
+if not child:
+    storage.link._give_up_waits()
+    storage.close()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+assert storage.wait_result("never", 0.2) is False
+assert subscriber() == before, (before, subscriber())
+storage.put_data("late", b"1", is_result=True)
+waiting.join(20)
+assert told == [True]
+storage.flush_all()
+storage.close()
+"""
+
+
+def test_a_forked_child_that_closes_its_storage_leaves_its_parent_listening(
+    redis_server: PrivateRedis,
+) -> None:
+    name = f"test{uuid4().hex}"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", FORKED, name, redis_server.url],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -60,7 +60,7 @@ class Wakeup:
     def __init__(self, link: Link, channel: str) -> None:
         self._link = link
         self._channel = channel
-        link.when_silent.append(lambda: self._announcements.interrupt())
+        link.when_silent.append(self._interrupt)
         self._reset()
 
     def _reset(self) -> None:
@@ -75,6 +75,11 @@ class Wakeup:
         self._closing = threading.Event()
         self._failures = 0
         self._deaf_since: float | None = None
+
+    def _interrupt(self) -> None:
+        """End what is being read; not in a forked child, where the connection is the parent's."""
+        if self._pid == os.getpid():
+            self._announcements.interrupt()
 
     @property
     def is_listening(self) -> bool:
@@ -180,10 +185,9 @@ class Wakeup:
         with self._lock:
             if self._keeper is None:
                 self._closing = threading.Event()
-                self._keeper = threading.Thread(
-                    target=self._keep, name="huey_green-wakeup", daemon=True
-                )
-                self._keeper.start()
+                keeper = threading.Thread(target=self._keep, name="huey_green-wakeup", daemon=True)
+                keeper.start()
+                self._keeper = keeper
 
     def _pause(self, waiter: _Waiter, seconds: float) -> None:
         """Wait until there is something to do for ``waiter``, as the reader or not."""
@@ -265,10 +269,12 @@ class Wakeup:
 
     def close(self) -> None:
         """Let go of the connection; waiting again opens another."""
+        if self._pid != os.getpid():
+            return
         keeper, self._keeper = self._keeper, None
         self._closing.set()
         self._announcements.interrupt()
-        if keeper is not None and self._pid == os.getpid():
+        if keeper is not None:
             keeper.join(SILENCE)
             with self._lock:
                 if self._reader is None:
