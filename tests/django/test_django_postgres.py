@@ -45,7 +45,7 @@ def test_tasks_that_wait_in_the_database_wait_at_once_and_keep_nobody_waiting(
     with server.transaction():
         server.execute("SELECT pg_advisory_xact_lock(%s)", [KEY])
         project.enqueue(*[f"with_advisory_lock({KEY})"] * 20)
-        eventually(lambda: count(server, WAITS) == 20, "20 tasks that wait in the database")
+        eventually(lambda: count(server, WAITS) == 20, "20 tasks that wait in the database", 120)
         [told] = project.call("tell()")
         assert told["pid"] == consumer.pid
     eventually(lambda: count(server) == 0, "no connection left")

@@ -238,7 +238,7 @@ def test_a_consumer_goes_on_after_kill_9_of_its_master(work: Work, cluster: Priv
     work.enqueue(range(200))
     # What a master has confirmed and not passed on would be lost with it, and not by us.
     eventually(lambda: caught_up(master, replica), "a replica that has it all")
-    waiting = Running(lambda: work.huey.storage.wait_result("late", 30.0))
+    waiting = Running(lambda: patient_wait(work.huey, "late"))
     eventually(lambda: work.huey.storage.wakeup.is_listening, "who waits for a result")
     master.kill()
     work.enqueue(range(200, 400))
@@ -250,6 +250,15 @@ def test_a_consumer_goes_on_after_kill_9_of_its_master(work: Work, cluster: Priv
     assert cluster.master_of(name) is replica
     master.start()
     eventually(cluster.is_whole, "a whole cluster")
+
+
+def patient_wait(huey: Huey, key: str) -> bool:
+    """Wait for a result, from anew when a look at it has met the end of the server."""
+    while True:
+        try:
+            return huey.storage.wait_result(key, 30.0)
+        except StorageUnavailable:
+            threading.Event().wait(0.05)
 
 
 def patient(call: Callable[[], Any]) -> Any:

@@ -73,6 +73,8 @@ class Queue:
         self.wire = "huey" if release == "3" else "huey2"
         self.redis = redis.Redis.from_url(url)
         self.environment: dict[str, str] = {}
+        #: How many tasks huey runs at once.
+        self.workers = 2
         self._producers: dict[str, subprocess.Popen[str]] = {}
 
     def _started(self, side: str, arguments: list[str], options: Any) -> dict[str, Any]:
@@ -122,7 +124,8 @@ class Queue:
     def consumer(self, side: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
         """Have a consumer of a side work on the queue."""
         if side == "huey":
-            arguments = ["-m", "huey.bin.huey_consumer", "shop.huey", "-w", "2", "-s", "1"]
+            arguments = ["-m", "huey.bin.huey_consumer", "shop.huey", "-s", "1"]
+            arguments += ["-w", str(self.workers)]
         else:
             arguments = ["-m", "huey_green", "shop.huey", "-w", "10"]
         run = self._started(side, arguments, self.options_of(side, options))

@@ -126,6 +126,9 @@ def test_what_huey_had_begun_ours_ends(queue: Queue) -> None:
     ids = queue.do("huey", "told = {'value': flaky(3).id}")
     with queue.consumer("huey"):
         queue.wait_for("flaky", side="huey")
+        # The retry: huey would lose it if it were stopped before that.
+        waiting = "told = len(huey) + huey.scheduled_count()"
+        eventually(lambda: queue.do("ours", waiting) == 1, "the retry", PATIENCE)
     with queue.consumer("ours", wire=None):
         queue.wait_for("flaky", side="ours")
         read = READ % (ids,)
