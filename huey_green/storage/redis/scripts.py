@@ -18,7 +18,8 @@ _USES = re.compile(r"^-- uses (.+)$", re.MULTILINE)
 class Variants(NamedTuple):
     """Which file stands for a part that scripts name without knowing how a storage keeps things.
 
-    ``order`` is "list" or "zset" (the ready queue); ``store`` is "hash" or "string" (results and
+    ``order`` is "list", "zset" or "huey" (the ready queue; the last is a ZSET with
+    members as huey has them); ``store`` is "hash" or "string" (results and
     other values).
     """
 
@@ -28,7 +29,9 @@ class Variants(NamedTuple):
     def file_of(self, part: str) -> str:
         """Return the name of the file of a part, without its ending."""
         if part == "order":
-            return f"order_{self.order}"
+            return "order_list" if self.order == "list" else "order_zset"
+        if part == "member":
+            return "member_huey" if self.order == "huey" else "member"
         return f"{part}_{self.store}" if part in ("values", "results") else part
 
 

@@ -1,6 +1,7 @@
 -- member: in a ZSET a member of ours is NUL, 'q', eight bytes of sequence, the body. Others' are the body alone.
-local function member_of(body, sequence)
-  return '\0q' .. struct.pack('>I8', sequence) .. body
+-- KEYS  3 sequence (counter)
+local function member_of(body)
+  return '\0q' .. struct.pack('>I8', redis.call('INCR', KEYS[3])) .. body
 end
 
 local function body_of_member(member)

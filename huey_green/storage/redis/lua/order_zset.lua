@@ -1,6 +1,6 @@
 -- order_zset: the ready queue is a ZSET, scored by minus the priority, in order of arrival within one score.
 -- uses bounded, member
--- KEYS  1 queue (zset)   2 bell (zset; a token wakes one waiting consumer)   3 sequence (counter)   4 landing (unused)
+-- KEYS  1 queue (zset)   2 bell (zset; a token wakes one waiting consumer)   3 sequence (see member)   4 landing (unused)
 
 -- The bell goes before the message, so that a waiting consumer never pops the message itself.
 local function ring()
@@ -9,7 +9,7 @@ end
 
 local function push(body, score)
   ring()
-  redis.call('ZADD', KEYS[1], score, member_of(body, redis.call('INCR', KEYS[3])))
+  redis.call('ZADD', KEYS[1], score, member_of(body))
 end
 
 -- Return up to n bodies (see bounded), and for each what restore() needs to put it back in its place.
