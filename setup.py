@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "huey_green/__init__.py").read_text())[1]
+VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "huey_green/version.py").read_text())[1]
 
 HIREDIS = ["hiredis>=2.3"]
 # The wheel brings a real redis-server. There is none of it for newer interpreters.

@@ -42,7 +42,9 @@ def main(url: str, port_file: str, kind: str) -> None:
         plain = huey.create_consumer(workers=WORKERS) if kind == "plain" else None
         if plain is not None:
             plain.start()
-        Path(port_file).write_text(str(server.server_port))
+        written = Path(port_file).with_suffix(".new")
+        written.write_text(str(server.server_port))
+        written.rename(port_file)
         server.serve_forever()
         if plain is not None:
             plain.stop()

@@ -36,8 +36,10 @@ MODULES = (
 #: Commands of their own: they take the rest of the line.
 COMMANDS = ("soak", "fuzz")
 
-#: How many times more a run does with --long than without.
-LONG = 20.0
+#: How many times more a run does with --long than without, and with --brief.
+LONG, BRIEF = 20.0, 0.2
+
+SCALES = {"long": LONG, "brief": BRIEF}
 
 #: Seconds that one world lasts in a mixed run.
 MIXED = 60.0
@@ -88,8 +90,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--faults", type=int, metavar="COUNT", help="how often each fault is committed in a run"
     )
-    parser.add_argument(
-        "--long", action="store_true", help=f"do everything {LONG:g} times as often"
+    parser.set_defaults(scale=1.0)
+    scales = parser.add_mutually_exclusive_group()
+    scales.add_argument(
+        "--long",
+        action="store_const",
+        dest="scale",
+        const=LONG,
+        help=f"do everything {LONG:g} times as often",
+    )
+    scales.add_argument(
+        "--brief",
+        action="store_const",
+        dest="scale",
+        const=BRIEF,
+        help="do what is done again and again once or twice",
     )
     parser.add_argument(
         "--one-kind",
@@ -130,7 +145,7 @@ def _verdicts(options: argparse.Namespace) -> Iterator[Verdict]:
         yield from _mixed(options, chosen, chance)
         return
     for entry in chosen:
-        scale = LONG if options.long else 1.0
+        scale = options.scale
         if options.faults and entry.is_fault:
             scale = options.faults / entry.repeat
         for kind in _kinds(options, entry, chance):
@@ -145,7 +160,8 @@ def _run_at_once(options: argparse.Namespace) -> bool:
     ]
     passed_on = ["--seed", options.seed]
     passed_on += ["--faults", str(options.faults)] if options.faults else []
-    passed_on += [f"--{flag}" for flag in ("long", "keep") if getattr(options, flag)]
+    passed_on += [f"--{name}" for name, scale in SCALES.items() if options.scale == scale]
+    passed_on += ["--keep"] if options.keep else []
 
     def done(pair: tuple[str, str]) -> bool:
         command = [sys.executable, "-m", "chaos", pair[0], "--kind", pair[1], *passed_on]

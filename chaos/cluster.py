@@ -78,7 +78,7 @@ def cluster_failover(world: World) -> None:
     with world.producing(200.0):
         consumers = world.staff(3)
         for _ in range(world.times(1)):
-            for end, bound in courses:
+            for end, bound in world.some(courses):
                 eventually(cluster.is_whole, "a whole cluster")
                 world.works(50)
                 server = world.master

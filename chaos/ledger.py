@@ -11,7 +11,6 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +47,10 @@ class Reader:
         records = [record for several in self._records.values() for record in several]
         return sorted(records, key=lambda record: float(record["at"]))
 
-    def of(self, what: str) -> Iterator[Record]:
-        """Yield the records of one kind, those of one process in their order."""
+    def of(self, what: str) -> list[Record]:
+        """Return the records of one kind, those of one process in their order."""
         self._look()
-        yield from self._records[what]
+        return self._records[what]
 
     def _look(self) -> None:
         if not self._directory.exists():

@@ -31,7 +31,7 @@ def eventually(condition: Callable[[], Any], what: str, patience: float = PATIEN
     while not (answer := condition()):
         if time.monotonic() > ends_at:
             raise Failed(f"not within {patience:g} s: {what}")
-        time.sleep(0.01)
+        time.sleep(0.02)
     return answer
 
 
@@ -62,7 +62,7 @@ class Child:
             self.process = subprocess.Popen(
                 command,
                 cwd=directory,
-                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **known, **extra},
+                env={**os.environ, **known, **extra},
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

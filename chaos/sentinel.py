@@ -169,7 +169,7 @@ def failover(world: World) -> None:
     with world.producing(200.0):
         consumers = world.staff(3)
         for _ in range(world.times(1)):
-            for end, bound in courses:
+            for end, bound in world.some(courses):
                 eventually(trio.is_whole, "a whole trio")
                 world.works(50)
                 before = trio.master

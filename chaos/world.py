@@ -9,12 +9,12 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from chaos import ledger
 from chaos.account import Account, take
@@ -28,6 +28,8 @@ from huey_green.testing.redis import PrivateRedis
 KINDS = tuple(HUEYS)
 REDIS_KINDS = KINDS[:2]
 
+T = TypeVar("T")
+
 
 class World:
     """``chance`` decides all that is random here; ``scale`` is 1 for a short run.
@@ -38,6 +40,9 @@ class World:
 
     #: Seconds of a lease, for all consumers that say nothing else.
     lease = 5.0
+
+    #: The part of the usual load that is enough for a brief run.
+    least_load = 0.4
 
     def __init__(
         self,
@@ -154,7 +159,11 @@ class World:
     def producing(
         self, rate: float = 100.0, seconds: float = 0.05, count: int = 2, *kinds: str, **extra: str
     ) -> Iterator[list[Producer]]:
-        """Have ``count`` producers enqueue ``rate`` jobs a second in all, of about ``seconds``."""
+        """Have ``count`` producers enqueue ``rate`` jobs a second in all, of about ``seconds``.
+
+        In a brief run there are fewer.
+        """
+        rate *= min(1.0, max(self.least_load, self.scale))
         producers = []
         for _ in range(count):
             self._names["producer"] += 1
@@ -178,9 +187,10 @@ class World:
 
     def count(self, what: str, **more: Any) -> int:
         """How many records there are of that kind, with those fields."""
-        return sum(
-            all(record.get(name) == more[name] for name in more) for record in self._reader.of(what)
-        )
+        records = self._reader.of(what)
+        if not more:
+            return len(records)
+        return sum(all(record.get(name) == more[name] for name in more) for record in records)
 
     def has(self, what: str, **more: Any) -> bool:
         """Whether there is such a record."""
@@ -193,6 +203,10 @@ class World:
     def times(self, short: int) -> int:
         """Return how often to do what a short run does ``short`` times."""
         return max(1, round(short * self.scale))
+
+    def some(self, choices: Sequence[T]) -> Sequence[T]:
+        """Return all that a run of the usual length goes through; of a brief one a few, drawn."""
+        return self.chance.sample(choices, min(len(choices), self.times(len(choices))))
 
     def works(self, jobs: int = 10, patience: float = PATIENCE) -> None:
         """Wait until so many more executions have ended; raises ``Failed``."""

@@ -9,11 +9,12 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from huey_green import __version__, parent
+from huey_green import parent
 from huey_green.consumer.logs import configure
 from huey_green.exceptions import ConfigurationError, StorageUnavailable
 from huey_green.loading import CannotLoad, load_huey
 from huey_green.options import consumer_options, group_options, log_options, parse
+from huey_green.version import __version__
 
 if TYPE_CHECKING:
     from huey_green.consumer.consumer import Consumer

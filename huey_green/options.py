@@ -10,9 +10,9 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
-from huey_green import __version__
 from huey_green.logformat import LogOptions
 from huey_green.settings import ConsumerSettings
+from huey_green.version import __version__
 
 _EXAMPLES = """\
 commands, each with a --help of its own:

@@ -5,7 +5,6 @@ where huey loses them. The package itself uses ``huey_green.clock``, which keeps
 from __future__ import annotations
 
 import calendar
-import time
 from datetime import datetime, timedelta, timezone
 from importlib import import_module
 from typing import Any
@@ -49,8 +48,11 @@ def aware_to_utc(dt: datetime) -> datetime:
 
 
 def local_to_utc(dt: datetime) -> datetime:
-    """Return local time as naive UTC, in whole seconds, whatever zone the datetime names."""
-    return clock.from_epoch(time.mktime(dt.timetuple()), utc=True)
+    """Return local time as naive UTC, in whole seconds, whatever zone the datetime names.
+
+    Of an hour that comes twice, ``fold`` says which one is meant: the first, unless it is 1.
+    """
+    return clock.from_epoch(dt.replace(tzinfo=None, microsecond=0).timestamp(), utc=True)
 
 
 def normalize_time(

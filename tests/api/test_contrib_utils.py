@@ -58,7 +58,8 @@ def test_is_naive():
         ("local_to_utc", NEW_YORK, datetime(2024, 7, 1, 10, 0)),
         ("local_to_utc", FRACTION, datetime(2024, 6, 30, 23, 2, 3)),
         ("local_to_utc", datetime(2024, 3, 31, 2, 30), datetime(2024, 3, 31, 1, 30)),
-        ("local_to_utc", datetime(2024, 10, 27, 2, 30), datetime(2024, 10, 27, 1, 30)),
+        ("local_to_utc", datetime(2024, 10, 27, 2, 30), datetime(2024, 10, 27, 0, 30)),
+        ("local_to_utc", datetime(2024, 10, 27, 2, 30, fold=1), datetime(2024, 10, 27, 1, 30)),
     ],
 )
 def test_zones(function, given, answer):

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import takewhile
 from pathlib import Path
@@ -62,23 +62,30 @@ def redis_url(redis_server) -> str:
 
 
 @pytest.fixture(scope="module")
-def runs(request, redis_url, tmp_path_factory) -> Iterator[dict[Path, Future[None]]]:
-    """Every page that is asked for, being run: most of the time they wait, so some at once."""
+def runs(request, redis_url, tmp_path_factory) -> Iterator[Callable[[Path], Future[None]]]:
+    """Returns how a page went; most of the time they wait, so some are run at once.
+
+    Of several processes that share the tests each runs what it comes to.
+    """
     asked = [
         item.callspec.params["page"]
         for item in request.session.items
         if getattr(item, "originalname", "") == "test_the_examples_of_a_page_work"
     ]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {
-            page: pool.submit(run, page, tmp_path_factory.mktemp("page"), redis_url)
-            for page in asked
-        }
+
+        def begun(page: Path) -> Future[None]:
+            return pool.submit(run, page, tmp_path_factory.mktemp("page"), redis_url)
+
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            yield begun
+        else:
+            yield {page: begun(page) for page in asked}.__getitem__
 
 
 @pytest.mark.parametrize("page", [one for one in PAGES if has_examples(one)], ids=named)
 def test_the_examples_of_a_page_work(page, runs):
-    runs[page].result()
+    runs(page).result()
 
 
 def test_the_quickstart_works_with_its_line_for_redis(tmp_path, redis_url):

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import subprocess
 import sys
@@ -21,10 +23,22 @@ pytest.importorskip("furo", reason="needs the extra 'docs'")
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The site, made as `make docs` makes it."""
-    folder = tmp_path_factory.mktemp("site")
+    """The site, made as `make docs` makes it, by one for all processes of this run."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "site"
+    with shared.joinpath("site.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            _make(folder)
+    return folder
+
+
+def _make(folder):
+    made = folder.with_suffix(".unchecked")
     done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-n", "-W", "--keep-going", "-q", "docs", str(folder)],
+        [sys.executable, "-m", "sphinx", "-n", "-W", "--keep-going", "-q", "docs", str(made)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -32,7 +46,7 @@ def site(tmp_path_factory):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return folder
+    made.rename(folder)
 
 
 def test_each_page_is_there(site):

@@ -41,7 +41,7 @@ def eventually(
 def environment(**extra: str) -> dict[str, str]:
     """Return an environment in which huey_green is importable and nothing else is special."""
     kept = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLUMNS")}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **extra}
+    return {**kept, "PYTHONPATH": str(ROOT), **extra}
 
 
 class ConsumerProcess:

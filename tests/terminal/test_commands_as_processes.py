@@ -49,7 +49,7 @@ def folder(tmp_path, redis_server):
 
 
 def start(folder, *words, **how):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [*PYTHON, "-m", "huey_green", *words]
     return subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, **how)
 

@@ -9,7 +9,7 @@ import pytest
 import redis
 import redis.sentinel
 
-from huey_green import ConfigurationError, FileHuey, RedisHuey
+from huey_green import ConfigurationError, FileHuey, RedisHuey, __version__
 from huey_green.storage.redis.params import pool_of, where
 
 SECRET = "hunter2"
@@ -56,3 +56,17 @@ def test_a_file_is_no_folder(tmp_path: Any) -> None:
     file.write_text("")
     with pytest.raises(ConfigurationError, match="expected a folder, and that is a file"):
         FileHuey("settings", path=file)
+
+
+def test_a_server_is_told_who_connects_and_the_disk_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drivers = pytest.importorskip("redis.driver_info", reason="an older redis-py tells its own")
+    monkeypatch.setattr("redis.utils.get_lib_version", pytest.fail)
+    for settings in ({}, {"url": "redis://localhost"}, {"cluster": ["localhost:1"]}):
+        connection = RedisHuey("settings", **settings).storage.link.new_connection()
+        assert connection.driver_info.formatted_name == f"redis-py(huey_green_v{__version__})"
+        assert connection.driver_info.lib_version == redis.__version__
+    own = drivers.DriverInfo("mine", "1")
+    connection = RedisHuey("settings", driver_info=own).storage.link.new_connection()
+    assert connection.driver_info.formatted_name == "mine"

@@ -20,6 +20,7 @@ from redis.retry import Retry
 
 from huey_green.exceptions import ConfigurationError
 from huey_green.storage.redis.clusters import SCHEMES, ClusterPool, Nodes, said_of_cluster
+from huey_green.version import __version__
 
 #: Seconds within which a command has to be answered.
 SOCKET_TIMEOUT = 5.0
@@ -70,6 +71,7 @@ def _made(url: object, given: dict[str, Any]) -> redis.ConnectionPool:
         "socket_keepalive": True,
         # A command sent twice would enqueue twice: whoever called decides.
         "retry": Retry(NoBackoff(), 0),
+        **_driver(),
         **given,
     }
     if url in (None, ""):
@@ -100,6 +102,19 @@ def _made(url: object, given: dict[str, Any]) -> redis.ConnectionPool:
         )
     settings.update(_tls({**said, **given}, is_tls, "let the url begin with rediss://"))
     return redis.ConnectionPool.from_url(url, **settings)
+
+
+def _driver() -> dict[str, Any]:
+    """Return who connects, as CLIENT LIST shows it from Redis 7.2 on.
+
+    redis-py alone would look up on the disk which version it is, for each connection anew.
+    """
+    try:
+        from redis.driver_info import DriverInfo
+    except ImportError:  # It is an older one.
+        return {}
+    driver = DriverInfo(lib_version=redis.__version__)
+    return {"driver_info": driver.add_upstream_driver("huey_green", __version__)}
 
 
 def _said_by(url: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 -- order_zset: the ready queue is a ZSET, scored by minus the priority, in order of arrival within one score.
 -- uses bounded, member
--- KEYS  1 queue (zset)   2 bell (zset; a token wakes one waiting consumer)   3 sequence (see member)   4 landing (unused)
+-- KEYS  1 queue (zset)   2 bell (zset; a token wakes one waiting consumer)   3 sequence (member)   4 landing (unused)
 
 -- The bell goes before the message, so that a waiting consumer never pops the message itself.
 local function ring()
