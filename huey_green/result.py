@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -54,6 +54,16 @@ class Result(Generic[R]):
     def __call__(self, *args: Any, **kwargs: Any) -> R | None:
         """The same as ``get``."""
         return self.get(*args, **kwargs)
+
+    def __await__(self) -> Generator[Any, None, R | None]:
+        """Wait for the value in an asyncio program, and return it as ``get(blocking=True)`` does.
+
+        Nothing of the event loop is blocked meanwhile. For a time that it may take there is
+        ``asyncio.wait_for(result, seconds)``, and more in ``huey_green.contrib.asyncio``.
+        """
+        from huey_green.awaiting import aget_result
+
+        return aget_result(self).__await__()
 
     def get(
         self,
@@ -277,6 +287,12 @@ class ResultGroup:
         """The same as ``get``."""
         return self.get(*args, **kwargs)
 
+    def __await__(self) -> Generator[Any, None, list[Any]]:
+        """Wait for all values in an asyncio program; see ``Result.__await__``."""
+        from huey_green.awaiting import aget_result_group
+
+        return aget_result_group(self).__await__()
+
     def __iter__(self) -> Iterator[Result[Any]]:
         return iter(self._results)
 
@@ -382,6 +398,10 @@ class ChordResult(Generic[R]):
     def __call__(self, *args: Any, **kwargs: Any) -> R | None:
         """The same as ``get``."""
         return self.get(*args, **kwargs)
+
+    def __await__(self) -> Generator[Any, None, R | None]:
+        """Wait for the callback's value in an asyncio program; see ``Result.__await__``."""
+        return self.callback.__await__()
 
     def is_ready(self) -> bool:
         """Say whether the callback's value, or error, is there to be read."""

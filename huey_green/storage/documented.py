@@ -211,6 +211,14 @@ class DocumentedStorage:
             tries += 1
         return True
 
+    def when_stored(self, key: str, told: Callable[[], None]) -> Callable[[], None] | None:
+        """Have ``told`` called, by another thread, whenever ``key`` may have got a value.
+
+        It has to return at once. Returns what to call when that is not to be told any more; None
+        from a storage that tells nobody, as this one: ask it again and again.
+        """
+        return None
+
     def result_store_size(self) -> int:
         """Return how many values are stored."""
         raise NotImplementedError

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Event
 
 from huey_green.message import Claim, Delivery, Effects, Extra, Outgoing, Settlement
 from huey_green.storage.base import BaseStorage
@@ -244,6 +245,27 @@ class VerbContract(EffectContract, LimitContract):
                 told.add(number)
                 announce((storage, other)[number % 2], number)
             assert waiting.result() is True
+
+    def test_who_asked_for_it_is_told_of_a_stored_result(self, storage: BaseStorage) -> None:
+        told: dict[str, Event] = {key: Event() for key in ("first", "second")}
+        endings = [storage.when_stored(key, told[key].set) for key in told]
+        if None in endings:
+            assert endings == [None, None]  # This one tells nobody.
+            return
+        with second_handle(storage) as other:
+            for _ in range(ROUNDS):
+                for key in told:
+                    told[key].clear()
+                    other.put_data(key, b"1", is_result=True)
+                    eventually(told[key].is_set)
+            endings[0]()  # type: ignore[misc]
+            told["first"].clear()
+            told["second"].clear()
+            for key in told:
+                other.put_data(key, b"1", is_result=True)
+            eventually(told["second"].is_set)
+        endings[1]()  # type: ignore[misc]
+        assert not told["first"].is_set()
 
     def test_a_stored_result_wakes_who_waits(self, storage: BaseStorage) -> None:
         self.announced(

@@ -1,14 +1,27 @@
 # SPDX-License-Identifier: MIT
 import asyncio
 import threading
+import time
+from uuid import uuid4
 
 import pytest
+import redis
 
-from huey_green import MemoryHuey, ResultTimeout, StorageUnavailable, TaskException, chord
-from huey_green.contrib import asyncio as contrib
+from huey_green import (
+    MemoryHuey,
+    RedisHuey,
+    ResultTimeout,
+    StorageUnavailable,
+    TaskException,
+    awaiting,
+    chord,
+)
 from huey_green.contrib.asyncio import aget_result, aget_result_group
 from huey_green.exceptions import StorageRefused
 from huey_green.storage import MemoryStorage
+from huey_green.storage.base import LOOK_AGAIN
+from huey_green.storage.redis.connect import MAX_CONNECTIONS
+from huey_green.testing.redis import PrivateRedis
 
 #: Seconds after which a test gives up waiting; none that passes comes near.
 PATIENCE = 30.0
@@ -21,7 +34,7 @@ def run(main):
         try:
             return await asyncio.wait_for(main(), PATIENCE)
         finally:
-            await until(lambda: not contrib._watches.get(asyncio.get_running_loop()))
+            await until(lambda: not awaiting._watches.get(asyncio.get_running_loop()))
 
     return asyncio.run(bounded())
 
@@ -59,6 +72,20 @@ def test_a_result_is_awaited(huey, add, start):
         return await aget_result(add(1, 2))
 
     assert run(main) == 3
+
+
+def test_handles_can_be_awaited(huey, add, start):
+    start(huey)
+    total = huey.task(name="total")(sum)
+
+    async def main():
+        group = add.map([(number, 2) for number in range(5)])
+        whole = huey.enqueue(chord([add.s(1, 2), add.s(3, 4)], total.s()))
+        with pytest.raises(TaskException, match="TypeError"):
+            await add("1", 2)
+        return await add(1, 2), await group, await whole, await asyncio.wait_for(add(3, 4), 30)
+
+    assert run(main) == (3, [2, 3, 4, 5, 6], 10, 7)
 
 
 def test_several_are_awaited_side_by_side_and_as_a_group(huey, add, start):
@@ -127,7 +154,7 @@ def test_the_storage_is_asked_for_all_at_once_and_never_in_the_threads_of_the_lo
 
 
 def test_more_than_are_looked_for_at_once_are_all_answered(monkeypatch):
-    monkeypatch.setattr(contrib, "AT_ONCE", 3)
+    monkeypatch.setattr(awaiting, "AT_ONCE", 3)
     huey = MemoryHuey(immediate=True)
     identity = huey.task()(lambda number: number)
 
@@ -339,16 +366,93 @@ def test_every_event_loop_and_every_huey_has_a_watch_of_its_own():
     assert run(main) == [5, 5, 5]
 
 
-def test_the_pause_between_looks_grows_up_to_what_is_asked_for():
-    waiter_delays = []
+@pytest.fixture
+def looks(monkeypatch):
+    """How many results were looked for in all, one by one or together."""
+    looks = []
+    read = awaiting._read
+
+    def noted(huey, asked):
+        looks.append(len(asked))
+        return read(huey, asked)
+
+    monkeypatch.setattr(awaiting, "_read", noted)
+    return looks
+
+
+@pytest.mark.parametrize("shards", [None, 2])
+def test_redis_says_when_to_look_to_a_thousand_on_a_connection_of_each_shard(
+    redis_server, looks, shards
+):
+    name = f"test{uuid4().hex}"
+    huey = RedisHuey(name, url=redis_server.url, client_name=name, shards=shards)
+    double = huey.task()(lambda number: 2 * number)
+    shards = shards or 1
+
+    def connections():
+        with redis.Redis.from_url(redis_server.url) as client:
+            return sum(one["name"] == name for one in client.client_list())
+
+    def work():
+        while (task := huey.dequeue()) is not None:
+            huey.execute(task)
 
     async def main():
-        huey = MemoryHuey()
-        result = huey.task()(lambda: 1)()
-        waiter = contrib._Waiter(result, False, 2.0, 0.05, None)
-        for _ in range(5):
-            waiter.answer(None, 100.0)
-            waiter_delays.append(round(waiter.due_at - 100.0, 6))
+        began_at = time.monotonic()
+        group = double.map(range(1000))
+        waiting = asyncio.ensure_future(group)
+        # They look when they come, and again from when they are told.
+        await until(lambda: sum(looks) >= 2000)
+        assert connections() <= shards * (MAX_CONNECTIONS + 1)
+        await asyncio.to_thread(work)
+        assert await waiting == [2 * number for number in range(1000)]
+        # And all in doubt, from time to time.
+        doubts = (time.monotonic() - began_at) // LOOK_AGAIN
+        assert sum(looks) <= (2 + shards + doubts * shards) * 1000
 
     run(main)
-    assert waiter_delays == [0.01, 0.02, 0.04, 0.05, 0.05]
+    huey.storage.flush_all()
+    huey.storage.close()
+
+
+def test_who_waits_at_redis_is_answered_after_an_outage(looks):
+    with PrivateRedis(appendonly=True) as server:
+        huey = RedisHuey(url=server.url)
+        double = huey.task()(lambda number: 2 * number)
+
+        async def main():
+            group = double.map(range(20))
+            waiting = asyncio.ensure_future(group)
+            await until(lambda: sum(looks) >= 40)
+            server.kill()
+            before = sum(looks)
+            await until(lambda: sum(looks) > before)
+            server.start()
+            await asyncio.to_thread(lambda: [huey.execute(huey.dequeue()) for _ in range(20)])
+            assert await waiting == [2 * number for number in range(20)]
+
+        run(main)
+        huey.storage.close()
+
+
+def test_the_pause_between_looks_grows_up_to_what_is_asked_for():
+    delays = []
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        call_later = loop.call_later
+
+        def noted(delay, callback, *args, **kwargs):
+            if getattr(callback, "__func__", None) is awaiting._Waiter.look:
+                delays.append(round(delay, 6))
+            return call_later(delay, callback, *args, **kwargs)
+
+        loop.call_later = noted
+        result = MemoryHuey().task()(lambda: 1)()
+        with pytest.raises(ResultTimeout):
+            await aget_result(result, backoff=2.0, max_delay=0.05, timeout=0.5)
+
+    run(main)
+    # The last ones are as long as there is time left.
+    assert delays[:4] == [0.01, 0.02, 0.04, 0.05]
+    assert max(delays) == 0.05

@@ -22,10 +22,12 @@ PACKAGE = "huey_green"
 #: From the bottom to the top. A name stands for itself and for all that is inside of it.
 LAYERS = (
     "exceptions signals clock backoff cronfields occurrences cron message settings probe native "
-    "offender progress fingerprint limits parent origin streams logformat report events",
+    "offender progress fingerprint limits parent origin streams logformat report events "
+    "version",
     "plain_json signed stored foreign serializer envelope wire",
     "storage events_redis",
-    "ports task task_options wrapper registry result workflow revocation locks semaphore ratelimit",
+    "ports task task_options wrapper registry result awaiting workflow revocation locks semaphore "
+    "ratelimit",
     "execution",
     "consumer",
     "keeping reporting stopping placing enqueueing driving guarding declaring takeover events_huey "
@@ -47,6 +49,7 @@ ALLOWED = {
     ("ports", "registry"): "typing only: ports say what tasks and results reach their Huey by",
     ("ports", "result"): "typing only: the same",
     ("ports", "task"): "typing only: the same",
+    ("result", "awaiting"): "inside __await__: nothing of asyncio is imported before",
     ("task", "ports"): "typing only: a task knows the Huey that declared it by its port",
     ("result", "task"): "typing only: a result is the handle on a task",
     ("wrapper", "result"): "typing only: calling a task returns a Result, which the Huey makes",

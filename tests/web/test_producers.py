@@ -118,16 +118,14 @@ def test_asyncio(consumed):
         consumed,
         """
 import asyncio
-from huey_green.contrib.asyncio import aget_result, aget_result_group
 
 async def handle(number):
-    result = await huey.aenqueue(double.s(number))
-    return await aget_result(result, timeout=30)
+    return await (await huey.aenqueue(double.s(number)))
 
 async def main():
     print(sum(await asyncio.gather(*map(handle, range(100)))))
     group = await huey.aenqueue(double.s(1).then(double))
-    print(await aget_result_group(group, timeout=30))
+    print(await asyncio.wait_for(group, 30))
     later = await huey.aenqueue(note.s(1, delay=60))
     await asyncio.to_thread(later.revoke)
     print(await asyncio.to_thread(later.is_revoked), await asyncio.to_thread(later.cancel))

@@ -11,6 +11,7 @@ from huey_green.storage.redis.connect import Link
 from huey_green.storage.redis.deadletters import RedisDeadLetters
 from huey_green.storage.redis.examining import RedisExamining
 from huey_green.storage.redis.expiring import ExpiringResults
+from huey_green.storage.redis.hearing import Hearing
 from huey_green.storage.redis.keys import Keys
 from huey_green.storage.redis.limits import RedisLimits
 from huey_green.storage.redis.queue import ListQueue, SortedSetQueue
@@ -47,6 +48,7 @@ class _Redis(RedisLimits, RedisDeadLetters, RedisResults, RedisExamining):
         self._clean_name = clean_name
         self.keys = self._name_keys(clean_name)
         self.wakeup = Wakeup(self.link, self.keys.wake)
+        self.hearing = Hearing([self.wakeup])
         self._start_queue(blocking)
 
     def _name_keys(self, clean_name: bool) -> Keys:
@@ -60,6 +62,7 @@ class _Redis(RedisLimits, RedisDeadLetters, RedisResults, RedisExamining):
         return other
 
     def close(self) -> None:
+        self.hearing.close()
         self.wakeup.close()
         self.link.close()
         for leasing in self._leasings.values():

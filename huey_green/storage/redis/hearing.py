@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Wakes callers that wait for keys of several shards: one thread and connection for each shard."""
+"""Tells those who cannot read a connection themselves: one thread for each shard they wait for.
+
+They wait for keys of several shards, or in an event loop that is not to wait for a socket.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from functools import partial
 
 from huey_green import clock
 from huey_green.storage.base import LOOK_AGAIN
@@ -33,9 +37,9 @@ class _Ear(Set[str]):
 
 
 class Hearing:
-    """Listens at shards for those who wait for keys of more than one of them.
+    """Listens at shards, or at the only one, in threads of its own.
 
-    Who waits for keys of one shard alone does so at that shard, and needs none of this.
+    A thread that waits for keys of one shard alone does so at that shard, and needs none of this.
     """
 
     def __init__(self, wakeups: Sequence[Wakeup]) -> None:
@@ -45,7 +49,7 @@ class Hearing:
     def _reset(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._waiting: dict[str, set[threading.Event]] = {}
+        self._waiting: dict[str, set[Callable[[], object]]] = {}
         self._threads: dict[int, threading.Thread] = {}
         self._closing = False
 
@@ -60,17 +64,9 @@ class Hearing:
         ``keys`` are those of each shard. Gives up after ``timeout`` seconds; returns what
         ``is_ready`` said last.
         """
-        if self._pid != os.getpid():
-            self._reset()
         ends_at = None if timeout is None else clock.monotonic() + timeout
         event = threading.Event()
-        wanted = [key for some in keys.values() for key in some]
-        with self._lock:
-            self._closing = False
-            for key in wanted:
-                self._waiting.setdefault(key, set()).add(event)
-            for number in keys:
-                self._listen(number)
+        forget = self.tell(keys, event.set)
         try:
             while True:
                 # Asked before the look: what is stored between the two is announced to us.
@@ -84,13 +80,31 @@ class Hearing:
                     return False
                 event.wait(left)
         finally:
-            self._forget(event, wanted)
+            forget()
 
-    def _forget(self, event: threading.Event, keys: Sequence[str]) -> None:
+    def tell(
+        self, keys: Mapping[int, Sequence[str]], told: Callable[[], object]
+    ) -> Callable[[], None]:
+        """Have ``told`` called when one of these keys is announced, or may have been.
+
+        ``keys`` are those of each shard. Returns what ends that.
+        """
+        if self._pid != os.getpid():
+            self._reset()
+        wanted = [key for some in keys.values() for key in some]
+        with self._lock:
+            self._closing = False
+            for key in wanted:
+                self._waiting.setdefault(key, set()).add(told)
+            for number in keys:
+                self._listen(number)
+        return partial(self._forget, told, wanted)
+
+    def _forget(self, told: Callable[[], object], keys: Sequence[str]) -> None:
         with self._lock:
             for key in keys:
                 waiting = self._waiting.get(key, set())
-                waiting.discard(event)
+                waiting.discard(told)
                 if not waiting:
                     self._waiting.pop(key, None)
 
@@ -104,11 +118,16 @@ class Hearing:
             thread.start()
 
     def _run(self, number: int) -> None:
-        self._wakeups[number].wait(_Ear(self._told), lambda: self._is_over(number), None)
+        try:
+            self._wakeups[number].wait(_Ear(self._told), lambda: self._is_over(number), None)
+        finally:
+            with self._lock:
+                if self._threads.get(number) is threading.current_thread():
+                    del self._threads[number]  # It failed: the next one who waits tries again.
 
     def _told(self, key: str) -> None:
-        for event in tuple(self._waiting.get(key, ())):
-            event.set()
+        for told in tuple(self._waiting.get(key, ())):
+            told()
 
     def _is_over(self, number: int) -> bool:
         """Say whether to listen no more; asked when something may have been missed."""
@@ -116,10 +135,10 @@ class Hearing:
             if self._closing or not self._waiting:
                 self._threads.pop(number, None)
                 return True
-            for waiting in self._waiting.values():
-                for event in waiting:
-                    event.set()
-            return False
+            waiting = set().union(*self._waiting.values())
+        for told in waiting:
+            told()
+        return False
 
     def close(self) -> None:
         """Listen no more; waiting again begins anew. The shards are closed after this."""

@@ -88,6 +88,9 @@ class _HueySide(_Redis):
     ) -> bool:
         return BaseStorage.wait_until(self, keys, is_ready, timeout, backoff, max_delay)
 
+    def when_stored(self, key: str, told: Callable[[], None]) -> Callable[[], None] | None:
+        return None
+
     # The schedule.
 
     def _score(self, at: float) -> float:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from huey_green import clock
 from huey_green.storage.base import BaseStorage
 from huey_green.storage.redis.connect import Link
+from huey_green.storage.redis.hearing import Hearing
 from huey_green.storage.redis.keys import Keys
 from huey_green.storage.redis.scripts import Scripts
 from huey_green.storage.redis.settling import milliseconds
@@ -27,6 +28,7 @@ class RedisResults(BaseStorage):
     keys: Keys
     scripts: Scripts
     wakeup: Wakeup
+    hearing: Hearing
 
     #: The variant of the scripts, see ``Variants``.
     store = "hash"
@@ -106,6 +108,9 @@ class RedisResults(BaseStorage):
         if self.link.is_abroad:
             return super().wait_until(keys, is_ready, timeout, backoff, max_delay)
         return self.wakeup.wait(keys, is_ready, timeout)
+
+    def when_stored(self, key: str, told: Callable[[], None]) -> Callable[[], None] | None:
+        return None if self.link.is_abroad else self.hearing.tell({0: [key]}, told)
 
     def result_store_size(self) -> int:
         lasting, expiring = self.link.together(

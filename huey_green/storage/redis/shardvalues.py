@@ -172,6 +172,11 @@ class ShardedValues(BaseStorage):
             return is_ready()
         return self._hearing.wait(shards, is_ready, timeout)
 
+    def when_stored(self, key: str, told: Callable[[], None]) -> Callable[[], None] | None:
+        if self.shards[0].link.is_abroad:
+            return None
+        return self._hearing.tell({shard_of(key, self.shard_count): [key]}, told)
+
     # Progress, chords, counters, windows of hits, notes of canceled tasks.
 
     def put_progress(self, task_id: str, data: bytes) -> None:
