@@ -21,7 +21,7 @@ format: ## rewrite the code as ruff wants it
 	$(PYTHON) -m ruff format .
 
 test: ## all tests; starts its own Redis
-	$(PYTHON) -m pytest -n 4
+	$(PYTHON) -m pytest -n 4 --all-kinds
 
 django: ## the tests of Django with all its supported versions
 	$(PYTHON) tests/django/versions.py

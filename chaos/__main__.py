@@ -10,28 +10,32 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from chaos.registry import ENTRIES, Entry
-from chaos.run import Verdict, run, run_mixed
+from chaos.run import Verdict, run, run_mixed, run_tour
 from chaos.watchdog import run_watched
 from chaos.world import KINDS
 
-#: Modules that fill the registry.
+#: Modules that fill the registry, those that take long first.
 MODULES = (
-    "kills",
-    "crews",
-    "stops",
-    "recovery",
-    "hostile",
-    "clocks",
-    "outages",
-    "network",
     "sentinel",
     "cluster",
+    "network",
+    "outages",
     "herd",
+    "recovery",
+    "clocks",
+    "hostile",
+    "stops",
+    "crews",
+    "kills",
 )
+
+#: Faults that are committed in one world, with --brief.
+TOUR = 5
 
 #: Commands of their own: they take the rest of the line.
 COMMANDS = ("soak", "fuzz")
@@ -104,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_const",
         dest="scale",
         const=BRIEF,
-        help="do what is done again and again once or twice",
+        help="do what is done again and again once or twice, and several faults in one run",
     )
     parser.add_argument(
         "--one-kind",
@@ -144,27 +148,45 @@ def _verdicts(options: argparse.Namespace) -> Iterator[Verdict]:
     if options.minutes:
         yield from _mixed(options, chosen, chance)
         return
-    for entry in chosen:
+    for entries, kind in _runs(options, chance):
+        if len(entries) > 1:
+            yield run_tour(entries, kind, options.seed, options.keep)
+            continue
         scale = options.scale
-        if options.faults and entry.is_fault:
-            scale = options.faults / entry.repeat
-        for kind in _kinds(options, entry, chance):
-            yield run(entry, kind, options.seed, scale, options.keep)
+        if options.faults and entries[0].is_fault:
+            scale = options.faults / entries[0].repeat
+        yield run(entries[0], kind, options.seed, scale, options.keep)
+
+
+def _runs(options: argparse.Namespace, chance: random.Random) -> list[tuple[list[Entry], str]]:
+    """Return what to run on which kind: a scenario, a fault, or several faults in turn."""
+    runs = [
+        ([entry], kind) for entry in _chosen(options) for kind in _kinds(options, entry, chance)
+    ]
+    if options.scale != BRIEF:
+        return runs
+    faults: dict[str, list[Entry]] = defaultdict(list)
+    for entries, kind in runs:
+        faults[kind] += [entry for entry in entries if entry.is_fault]
+    tours = [
+        (some[at : at + TOUR], kind)
+        for kind, some in faults.items()
+        for at in range(0, len(some), TOUR)
+    ]
+    return [one for one in runs if not one[0][0].is_fault] + tours
 
 
 def _run_at_once(options: argparse.Namespace) -> bool:
     """Do each run in a process of its own, several at once; say whether all were good."""
     chance = random.Random(options.seed)
-    pairs = [
-        (entry.name, kind) for entry in _chosen(options) for kind in _kinds(options, entry, chance)
-    ]
     passed_on = ["--seed", options.seed]
     passed_on += ["--faults", str(options.faults)] if options.faults else []
     passed_on += [f"--{name}" for name, scale in SCALES.items() if options.scale == scale]
     passed_on += ["--keep"] if options.keep else []
 
-    def done(pair: tuple[str, str]) -> bool:
-        command = [sys.executable, "-m", "chaos", pair[0], "--kind", pair[1], *passed_on]
+    def done(one: tuple[list[Entry], str]) -> bool:
+        names, kind = [entry.name for entry in one[0]], one[1]
+        command = [sys.executable, "-m", "chaos", *names, "--kind", kind, *passed_on]
         ended = run_watched(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         said = ended.stdout.splitlines()
         print("\n".join(said[1:-1] if ended.returncode == 0 else [*said[1:], ended.stderr]))
@@ -172,7 +194,7 @@ def _run_at_once(options: argparse.Namespace) -> bool:
         return ended.returncode == 0
 
     with ThreadPoolExecutor(options.jobs) as pool:
-        return all(list(pool.map(done, pairs)))
+        return all(list(pool.map(done, _runs(options, chance))))
 
 
 def _mixed(

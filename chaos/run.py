@@ -73,6 +73,21 @@ def run_mixed(
     return _run(mixed, course, kind, seed, 1.0, keep)
 
 
+def run_tour(entries: list[Entry], kind: str, seed: str, keep: bool = False) -> Verdict:
+    """Commit each of these faults once, one after another, in one world."""
+    tour = Entry(", ".join(entry.name for entry in entries), entries[0].deed, (kind,), True)
+
+    def course(world: World) -> None:
+        with world.producing():
+            for entry in entries:
+                world.staff(STAFF)
+                world.ledger.note("fault", name=entry.name)
+                entry.deed(world)
+        world.drain()
+
+    return _run(tour, course, kind, seed, 0.0, keep)
+
+
 def _run(
     entry: Entry,
     course: Callable[[World], None],

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def main() -> int:
@@ -68,11 +70,29 @@ def patch() -> None:
     try:
         from gevent import monkey
 
-        monkey.patch_all()
+        with _installed_read_once():
+            monkey.patch_all()
     except ImportError as error:
         raise CannotPatch(error) from error
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+@contextmanager
+def _installed_read_once() -> Iterator[None]:
+    """Have Python look only once meanwhile what is installed here.
+
+    gevent asks 25 times whether it has plugins, and each time the metadata of all packages is read:
+    that took longer than all the rest.
+    """
+    from importlib import metadata
+
+    asked, found = metadata.entry_points, metadata.entry_points()
+    metadata.entry_points = lambda **which: found.select(**which)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        metadata.entry_points = asked
 
 
 if __name__ == "__main__":

@@ -4,18 +4,12 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import inspect
-import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from forker import Forker
 
 #: Seconds that a test in a process of its own may take; only a machine in trouble needs them.
 PATIENCE = 60.0
@@ -23,30 +17,24 @@ PATIENCE = 60.0
 
 def patched(test: Callable[..., None]) -> Callable[..., None]:
     """Run a test in a process that gevent has patched. Its arguments travel as JSON."""
-    return _elsewhere(test, "patched")
+    return _elsewhere(test, _PATCHED)
 
 
 def unpatched(test: Callable[..., None]) -> Callable[..., None]:
     """Run a test in a process with plain threads."""
-    return _elsewhere(test, "unpatched")
+    return _elsewhere(test, _UNPATCHED)
 
 
-def _elsewhere(test: Callable[..., None], how: str) -> Callable[..., None]:
+_PATCHED, _UNPATCHED = Forker(True), Forker(False)
+
+
+def _elsewhere(test: Callable[..., None], forker: Forker) -> Callable[..., None]:
     @functools.wraps(test)
     def run(**arguments: Any) -> None:
-        file = inspect.getfile(test)
-        done = subprocess.run(
-            [sys.executable, "-W", "error", __file__, how, file, test.__name__],
-            input=json.dumps(arguments, default=str),
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        ended = forker.run(inspect.getfile(test), test.__name__, arguments, PATIENCE)
+        assert ended.status == 0, ended.stdout + ended.stderr
         # gevent prints errors that nobody waits for.
-        assert "Traceback" not in done.stderr, done.stderr
+        assert "Traceback" not in ended.stderr, ended.stderr
 
     return run
 
@@ -79,22 +67,3 @@ class Records(list[str]):
     def __exit__(self, *error: Any) -> None:
         self._log.removeHandler(self._handler)
         self._log.propagate = True
-
-
-def _main() -> None:
-    how, file, name = sys.argv[1:]
-    if how == "patched":
-        from gevent import monkey
-
-        monkey.patch_all()
-    arguments = json.load(sys.stdin)
-    spec = importlib.util.spec_from_file_location(Path(file).stem, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    getattr(module, name).__wrapped__(**arguments)
-
-
-if __name__ == "__main__":
-    _main()

@@ -416,6 +416,46 @@ def test_nothing_that_waits_is_imported_before_gevent_patches(tmp_path):
     assert found["unpatched"] == []
 
 
+PATCHES = """
+import importlib.metadata as metadata
+import huey_green.__main__
+
+class Finder(metadata.DistributionFinder):
+    looks = 0
+
+    def find_spec(self, *args):
+        return None
+
+    def find_distributions(self, context=None):
+        Finder.looks += 1
+        return ()
+
+import sys
+sys.meta_path.append(Finder())
+huey_green.__main__.patch()
+metadata.entry_points(group="any")
+print(Finder.looks)
+"""
+
+
+def test_plugins_of_gevent_are_called_and_what_is_installed_is_read_once(tmp_path):
+    (tmp_path / "plugin.py").write_text("def patched(event):\n    print(type(event).__name__)\n")
+    info = tmp_path / "plugin-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1\n")
+    moments = ("will_patch_all", "did_patch_all")
+    points = (f"[gevent.plugins.monkey.{one}]\nplugin = plugin:patched\n" for one in moments)
+    (info / "entry_points.txt").write_text("".join(points))
+    done = subprocess.run(
+        [*PYTHON, "-c", PATCHES],
+        env=environment(PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "GeventWillPatchAllEvent\nGeventDidPatchAllEvent\n2\n"
+
+
 def test_importing_the_package_imports_no_driver_and_no_gevent():
     code = (
         "import sys, huey_green\n"

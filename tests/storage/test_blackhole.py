@@ -103,6 +103,7 @@ def test_every_method_of_the_contract_can_be_called(storage: BlackHoleStorage) -
         "settlements": [],
         "claims": [],
         "is_ready": lambda: True,
+        "told": lambda: None,
         "consumer": "one",
         "consumers": ["one"],
         "limit": 1,
