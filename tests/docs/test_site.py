@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import subprocess
 import sys
@@ -22,14 +20,10 @@ pytest.importorskip("furo", reason="needs the extra 'docs'")
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
+def site(alone):
     """The site, made as `make docs` makes it, by one for all processes of this run."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    folder = shared / "site"
-    with shared.joinpath("site.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone("site") as shared:
+        folder = shared / "site"
         if not folder.exists():
             _make(folder)
     return folder
