@@ -250,6 +250,7 @@ def test_while_one_runs_another_one_may_wait_or_may_not(huey, start, until):
     enough.set()
     assert first(blocking=True, timeout=PATIENCE) == "a value"
     assert second(blocking=True, timeout=PATIENCE) == "a value"
+    assert third(blocking=True, timeout=PATIENCE) == "a value"
     consumer.stop()
     assert unique().id not in {first.id, second.id, third.id}
 
