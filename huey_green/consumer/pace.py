@@ -8,7 +8,7 @@ from gevent.hub import Waiter, get_hub
 from huey_green import clock
 
 #: Seconds for which tasks are begun until the event loop has a turn.
-SLICE = 0.001
+SLICE = 0.0005
 
 #: Seconds: the longest pause is as for a slice of that length. A task that held the event loop
 #: for a second has no second of its own to be made up for.
@@ -48,7 +48,7 @@ class Pace:
         waiter: Waiter[None] = Waiter(hub)
         try:
             idle.start(waiter.switch, None)
-            timer.start(waiter.switch, None)
+            timer.start(waiter.switch, None, update=True)
             waiter.get()
         finally:
             idle.close()
