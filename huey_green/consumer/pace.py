@@ -16,7 +16,7 @@ LONGEST = 0.02
 
 #: Most deliveries of one fetch, and most settlements of one round trip: what is done with them
 #: is done in one go.
-AT_ONCE = 25
+AT_ONCE = 10
 
 
 class Pace:

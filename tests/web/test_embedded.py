@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 
@@ -128,6 +129,26 @@ def test_slots_with_a_pace_let_the_event_loop_look_at_all_else_between_slices():
     slots.release_greenlets()
     steps = [later - before for before, later in zip([0, *turns], turns, strict=False)]
     assert max(steps) <= 2
+
+
+def test_a_rest_is_as_long_as_the_slice_was_while_the_event_loop_has_something_to_do():
+    ready, other = socket.socketpair()
+    other.sendall(b"never read")
+    always = gevent.get_hub().loop.io(ready.fileno(), 1)
+    always.start(lambda: None)
+    try:
+        gevent.sleep(0.001)
+        pace = Pace(0.5)
+        began_at = clock.monotonic()
+        while clock.monotonic() < began_at + 0.015:  # The event loop's own clock stands still.
+            continue
+        rests_at = clock.monotonic()
+        pace.rest()
+        assert clock.monotonic() - rests_at >= 0.0149
+    finally:
+        always.close()
+        ready.close()
+        other.close()
 
 
 def test_slots_with_a_pace_go_on_when_the_one_that_rests_is_killed():
