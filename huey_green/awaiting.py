@@ -230,8 +230,8 @@ class _Watch:
 
 def _read(huey: ResultSource, asked: Sequence[tuple[Result[Any], bool]]) -> list[_Answer | None]:
     """Read the results that are there, None for those that are not; in a thread."""
-    if len(asked) == 1:
-        return [_get(*asked[0])]
+    # Not taken out on suspicion: who waits is told of an outage in the midst of that, as the value
+    # may have been lost with it.
     unread = [result.id for result, _ in asked if not result.has_been_read]
     found = huey.storage.peek_many(unread) if unread else {}
     return [
@@ -250,7 +250,7 @@ def _get(result: Result[Any], preserve: bool) -> _Answer | None:
         value = result.get(preserve=preserve)
     except Exception as error:  # The task's, or of bytes that cannot be read.
         return _Answer(error=error)
-    # It is not there, or another handle has taken it away since it was seen.
+    # Another handle may have taken it away since it was seen.
     return _Answer(value) if result.has_been_read else None
 
 

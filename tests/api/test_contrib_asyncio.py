@@ -312,6 +312,27 @@ def test_a_storage_that_is_away_is_waited_for():
     run(main)
 
 
+def test_one_who_waits_alone_waits_for_a_storage_that_is_away():
+    class AllAway(Away):
+        def pop_data(self, key):
+            self.looks += 1
+            if self.error is not None:
+                raise self.error
+            return super().pop_data(key)
+
+    huey = MemoryHuey(storage_class=AllAway)
+    identity = huey.task()(lambda number: number)
+
+    async def main():
+        value = asyncio.ensure_future(identity(5))
+        await until(lambda: huey.storage.looks >= 3 or value.done())
+        huey.storage.error = None
+        huey.execute(huey.dequeue())
+        assert await value == 5
+
+    run(main)
+
+
 def test_a_timeout_that_ends_while_the_storage_is_away_says_so():
     huey = MemoryHuey(storage_class=Away)
     identity = huey.task()(lambda number: number)
