@@ -88,6 +88,7 @@ def _installed_read_once() -> Iterator[None]:
     from importlib import metadata
 
     asked, found = metadata.entry_points, metadata.entry_points()
+    # gevent imports it anew at each call, so that it can be replaced here alone.
     metadata.entry_points = lambda **which: found.select(**which)  # type: ignore[assignment]
     try:
         yield
